@@ -1,0 +1,21 @@
+"""AWS's limits: every number with its source, read 2026-11.
+
+"Model" is the service model in botocore 1.44.5 (2026-11-17).
+"""
+
+MAX_BATCH = 10  # entries of SendMessageBatch, DeleteMessageBatch, PublishBatch: model
+MAX_RECEIVE = 10  # messages of one ReceiveMessage: model
+MAX_WAIT = 20.0  # seconds of one long poll, ReceiveMessage.WaitTimeSeconds: model
+
+SQS_MAX_BYTES = 1_048_576  # one message, and one batch in all: model, since 2025-08
+SNS_MAX_BYTES = 262_144  # the same for a topic with default attributes: model
+BILLING_CHUNK = 65_536  # SQS and SNS bill each 64 KB as a request: sqs/pricing
+
+VISIBILITY_TIMEOUT = 30.0  # seconds, default of CreateQueue: model
+MAX_FILTERS = 200  # filter policies of one topic: SNS quotas, General Reference
+
+S3_MAX_DELETE = 1_000  # keys of one DeleteObjects: model
+S3_LIST_PAGE = 1_000  # keys of one ListObjectsV2: model
+
+LAMBDA_TIMEOUT = 900.0  # seconds a function may run: Lambda quotas
+VCPU_MEMORY_MB = 1_769  # memory that comes with one whole vCPU: Lambda quotas

@@ -1,0 +1,156 @@
+"""What we ask of a cloud: five seams, none with more than five methods.
+
+The rules that every implementation keeps, and every caller may rely on:
+
+1. A queue delivers at least once, in any order. A received body stays hidden for
+   the visibility time-out and comes back unless its receipt was deleted.
+2. A topic copies each entry to the mailboxes it names, at least once each.
+3. Blobs are strongly consistent: what was put is got and listed at once.
+4. Bytes are copied at the seam: changing a buffer after the call changes nothing.
+5. Batches, limits on entries, retries and text encodings live behind the seam. A
+   failure that reaches the caller is a `CloudError`, a mistake a `UsageError`.
+6. Nothing here creates a queue, a topic or a filter: they are provisioned ahead.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Condition
+from typing import Protocol
+
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One received body and the receipt that deletes it."""
+
+    body: bytes
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One body to publish and the mailboxes (by index) it is for."""
+
+    body: Buffer
+    targets: tuple[int, ...]
+
+
+class Clock(Protocol):
+    """Time in seconds since the epoch."""
+
+    def now(self) -> float:
+        """Return the time."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have passed."""
+        ...
+
+    def wait(self, condition: Condition, seconds: float) -> None:
+        """Return when the (held) condition is notified or `seconds` have passed."""
+        ...
+
+
+class Queue(Protocol):
+    """A standard queue (SQS): at least once, any order."""
+
+    @property
+    def max_body(self) -> int:
+        """The largest body in bytes that `send` accepts."""
+        ...
+
+    def send(self, bodies: Sequence[Buffer]) -> None:
+        """Store all bodies; a body over `max_body` is a `UsageError`, none is sent."""
+        ...
+
+    def receive(self, limit: int, wait: float) -> list[Delivery]:
+        """Return up to `limit` bodies (at most 10) in one request.
+
+        Waits up to `wait` seconds (at most 20) for the first one; an empty list
+        means that none came. Each stays hidden until the visibility time-out.
+        """
+        ...
+
+    def delete(self, receipts: Sequence[str]) -> None:
+        """Forget the bodies behind these receipts; a stale receipt does nothing."""
+        ...
+
+
+class Topic(Protocol):
+    """A topic (SNS) that copies each entry to the mailboxes that it names."""
+
+    @property
+    def max_body(self) -> int:
+        """The largest body in bytes that `publish` accepts."""
+        ...
+
+    def publish(self, entries: Sequence[Entry]) -> None:
+        """Copy every entry to each of its targets; several share a request."""
+        ...
+
+
+class Blobs(Protocol):
+    """An object store (S3): strongly consistent, keys are text with slashes."""
+
+    def put(self, key: str, data: Buffer, *, if_absent: bool = False) -> bool:
+        """Store `data`; with `if_absent` return False if the key was there."""
+        ...
+
+    def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
+        """Return the bytes from `start` up to `stop`, or None if there is no such key.
+
+        A range past the end is cut short, as a slice is.
+        """
+        ...
+
+    def list(self, prefix: str) -> Sequence[str]:
+        """Return all keys that begin with `prefix`, sorted."""
+        ...
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove the keys; one that is not there is no error."""
+        ...
+
+
+class Functions(Protocol):
+    """Something that runs our handler elsewhere (Lambda)."""
+
+    def invoke(self, payload: bytes) -> None:
+        """Start the handler and return at once; it may be started twice."""
+        ...
+
+    def call(self, payload: bytes) -> bytes:
+        """Run the handler and return its answer; its failure is a `CloudError`."""
+        ...
+
+
+class Cloud(Protocol):
+    """One provisioned fabric: a pool of mailboxes, topics that reach them, blobs.
+
+    Mailbox i is the target i of every topic.
+    """
+
+    @property
+    def clock(self) -> Clock:
+        """The time that its services go by."""
+        ...
+
+    @property
+    def mailboxes(self) -> Sequence[Queue]:
+        """The queues, by index."""
+        ...
+
+    @property
+    def topics(self) -> Sequence[Topic]:
+        """The topics, each reaching all mailboxes."""
+        ...
+
+    @property
+    def blobs(self) -> Blobs:
+        """The object store."""
+        ...
+
+    def close(self) -> None:
+        """Give back sockets, threads and files; closing twice is no error."""
+        ...

@@ -1,0 +1,1 @@
+"""MPI-like communication, with the names of mpi4py."""

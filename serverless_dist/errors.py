@@ -1,0 +1,101 @@
+"""Every exception of the package.
+
+::
+
+    ServerlessDistError
+    ├── UsageError (ValueError)        the caller's mistake: change the call, then repeat it
+    │   ├── CredentialsError           no or expired AWS credentials
+    │   ├── DataFileError              a file is missing or malformed (names file and line)
+    │   └── UnpicklableError           an object cannot travel (names it and the culprit)
+    ├── ProtocolError                  a peer broke the rules; never retried
+    ├── CloudError                     the cloud refused; ``retryable`` says what to expect
+    ├── DeadlineError (TimeoutError)   a wait ended; names rank, peer, tag and how long
+    └── RankError                      a rank failed; carries its number and traceback
+        └── RankDiedError              a rank ended without saying why
+
+The command line exits with 2 for a `UsageError` and with 1 for all others.
+"""
+
+
+class ServerlessDistError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class UsageError(ServerlessDistError, ValueError):
+    """The caller asked for something that cannot be: the message says what to do."""
+
+
+class CredentialsError(UsageError):
+    """No usable AWS credentials were found."""
+
+
+class DataFileError(UsageError):
+    """A data file is missing or malformed; the message names file and line."""
+
+
+class UnpicklableError(UsageError):
+    """An object cannot be pickled; the message names it and what stops it."""
+
+
+class ProtocolError(ServerlessDistError):
+    """A peer sent something that the protocol does not allow."""
+
+
+class CloudError(ServerlessDistError):
+    """A cloud service refused or failed a request.
+
+    Parameters
+    ----------
+    message
+        One sentence: service, operation, what it said.
+    retryable
+        Whether the same request may succeed later. Implementations of the cloud
+        seam have already retried when this reaches a caller.
+    """
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_cloud_error, (str(self), self.retryable))
+
+
+def _cloud_error(message: str, retryable: bool) -> CloudError:  # noqa: FBT001
+    return CloudError(message, retryable=retryable)
+
+
+class DeadlineError(ServerlessDistError, TimeoutError):
+    """A wait reached its deadline."""
+
+
+class RankError(ServerlessDistError):
+    """One rank of a job failed, and the job with it.
+
+    Parameters
+    ----------
+    rank
+        The number of the rank that failed first.
+    summary
+        One line: what happened.
+    traceback
+        The remote traceback as text; empty if there is none.
+
+    Notes
+    -----
+    ``__cause__`` is the remote exception itself where it could be pickled.
+    """
+
+    def __init__(self, rank: int, summary: str, traceback: str = "") -> None:
+        super().__init__(rank, summary, traceback)
+        self.rank = rank
+        self.summary = summary
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        text = f"rank {self.rank} {self.summary}"
+        return f"{text}\n\n{self.traceback.rstrip()}" if self.traceback else text
+
+
+class RankDiedError(RankError):
+    """A rank ended without a result: killed, out of memory, or ``os._exit``."""

@@ -5,11 +5,11 @@
     ServerlessDistError
     ├── UsageError (ValueError)        the caller's mistake: change the call, then repeat it
     │   ├── CredentialsError           no or expired AWS credentials
-    │   ├── DataFileError              a file is missing or malformed (names file and line)
-    │   └── UnpicklableError           an object cannot travel (names it and the culprit)
+    │   ├── DataFileError              a file is missing or malformed (file and line)
+    │   └── UnpicklableError           an object cannot travel (names the culprit)
     ├── ProtocolError                  a peer broke the rules; never retried
-    ├── CloudError                     the cloud refused; ``retryable`` says what to expect
-    ├── DeadlineError (TimeoutError)   a wait ended; names rank, peer, tag and how long
+    ├── CloudError                     the cloud refused; ``retryable`` or not
+    ├── DeadlineError (TimeoutError)   names rank, peer, tag and how long
     └── RankError                      a rank failed; carries its number and traceback
         └── RankDiedError              a rank ended without saying why
 

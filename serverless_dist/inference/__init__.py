@@ -1,0 +1,1 @@
+"""Distributed sparse-DNN inference: an application of the communicator."""

@@ -1,0 +1,1 @@
+"""A public test kit: clocks, a simulator, suites that every implementation passes."""

@@ -30,7 +30,7 @@ class Transport(Protocol):
 
     @property
     def rank(self) -> int:
-        """This rank."""
+        """The number of this rank."""
         ...
 
     @property

@@ -1,0 +1,1 @@
+"""Remote tasks and MPI-like ranks on serverless functions, queues and objects."""

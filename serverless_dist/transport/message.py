@@ -4,10 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from serverless_dist.cloud import Buffer
-
-Body = tuple[Buffer, ...]
-"""A body as buffers to be joined: large arrays travel without being copied."""
+from serverless_dist.wire import Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,16 @@
-"""Bytes on the wire."""
+"""Bytes on the wire: objects as bodies, bodies as signed frames."""
+
+from serverless_dist.wire.codec import Body, decode, encode
+from serverless_dist.wire.frames import Flaw, Frame, JobKey, Kind, seal, unseal
+
+__all__ = [
+    "Body",
+    "Flaw",
+    "Frame",
+    "JobKey",
+    "Kind",
+    "decode",
+    "encode",
+    "seal",
+    "unseal",
+]

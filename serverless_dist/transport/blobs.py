@@ -1,0 +1,172 @@
+"""The object channel: S3 alone.
+
+Two sequences of keys per sender, so that a receiver knows the next key of each::
+
+    <job>/to/<dest>/<source>/<n>   a call with messages for one rank
+    <job>/all/<source>/<n>         a call with messages for several: one PUT for all
+
+A receiver that expects certain sources GETs exactly the next keys of these, the kind
+that came last time first; a missing key costs $0.0000004, a LIST twelve times as
+much. LIST serves only those who wait for anybody. Nothing announces an object, so the
+receiver asks again after a pause that doubles from 2 to 50 ms, which is about what
+one GET takes on S3.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from serverless_dist.cloud import Cloud
+from serverless_dist.transport.crates import fill, index_stop, spans
+from serverless_dist.transport.inbox import Inbox
+from serverless_dist.transport.message import Message
+from serverless_dist.transport.outbox import Outbox
+from serverless_dist.wire import Flaw, JobKey
+
+_HEAD = 65_536  # bytes of a shared object to read first: index and small frames
+_FIRST_PAUSE, _LAST_PAUSE = 0.002, 0.05  # seconds
+_THREADS = 16  # parallel GETs of one rank
+
+
+class BlobTransport:
+    """Messages as objects; see `Transport`.
+
+    Parameters
+    ----------
+    rank, size
+        This rank and the number of ranks.
+    cloud
+        The fabric whose blobs carry the messages.
+    key
+        The job's key.
+    """
+
+    def __init__(self, rank: int, size: int, cloud: Cloud, key: JobKey) -> None:
+        self.rank = rank
+        self.size = size
+        self._clock = cloud.clock
+        self._blobs = cloud.blobs
+        self._root = key.job.hex()
+        self._inbox = Inbox(rank, key)
+        self._outbox = Outbox(key)
+        self._sent: defaultdict[str, int] = defaultdict(int)
+        self._lanes = [_Lanes(self._root, source, rank) for source in range(size)]
+        self._read: list[str] = []
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+
+    def __repr__(self) -> str:
+        return f"<BlobTransport rank {self.rank} of {self.size}>"
+
+    @property
+    def dropped(self) -> Counter[Flaw]:
+        """How many frames were dropped, by reason."""
+        return self._inbox.dropped
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Put all messages as one object."""
+        if not messages:
+            return
+        dests = {dest for message in messages for dest in message.dests}
+        lane = f"to/{dests.pop()}" if len(dests) == 1 else "all"
+        number = self._sent[lane]
+        self._sent[lane] = number + 1
+        frames = [
+            (message.dests, frame)
+            for message in messages
+            for frame in self._outbox.frames(message, max_body=None)
+        ]
+        self._blobs.put(f"{self._root}/{lane}/{self.rank}/{number}", fill(frames))
+
+    def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
+        """Return what has arrived, waiting up to `wait` seconds for the first."""
+        deadline = self._clock.now() + wait
+        pause = _FIRST_PAUSE
+        while True:
+            messages = self._collect(expect)
+            left = deadline - self._clock.now()
+            if messages or left <= 0:
+                return messages
+            self._clock.sleep(min(pause, left))
+            pause = min(2 * pause, _LAST_PAUSE)
+
+    def close(self) -> None:
+        """Delete what was read by this rank alone; what was sent stays for others."""
+        self._pool.shutdown()
+        self._clean()
+
+    def _collect(self, expect: Collection[int]) -> list[Message]:
+        sources = sorted(expect) if expect else self._listed()
+        # A single read is not worth waking a thread.
+        each = map if len(sources) < 2 else self._pool.map
+        return [
+            arrival.message
+            for frames in each(self._next_frames, sources)
+            for frame in frames
+            for arrival in self._inbox.feed(frame)
+        ]
+
+    def _listed(self) -> list[int]:
+        """Return the sources whose next key is there."""
+        self._clean()
+        keys = {
+            *self._blobs.list(f"{self._root}/to/{self.rank}/"),
+            *self._blobs.list(f"{self._root}/all/"),
+        }
+        return [
+            source
+            for source, lanes in enumerate(self._lanes)
+            if not keys.isdisjoint(lanes.candidates())
+        ]
+
+    def _next_frames(self, source: int) -> list[bytes]:
+        """Return the frames for this rank in the next object of `source`, if any."""
+        lanes = self._lanes[source]
+        for key in lanes.candidates():
+            frames = self._frames(key, None if key == lanes.own_key else _HEAD)
+            if frames is not None:
+                if key == lanes.own_key:
+                    self._read.append(key)
+                lanes.advance(key)
+                return frames
+        return []
+
+    def _frames(self, key: str, head_size: int | None) -> list[bytes] | None:
+        head = self._blobs.get(key, stop=head_size)
+        if head is None:
+            return None
+        if index_stop(head) > len(head):
+            head = self._blobs.get(key, stop=index_stop(head)) or b""
+        return [
+            head[start:stop]
+            if stop <= len(head)
+            else self._blobs.get(key, start=start, stop=stop) or b""
+            for start, stop in spans(head, self.rank)
+        ]
+
+    def _clean(self) -> None:
+        read, self._read = self._read, []
+        if read:
+            self._blobs.delete(read)
+
+
+class _Lanes:
+    """Where one receiver stands in the two sequences of one sender."""
+
+    def __init__(self, root: str, source: int, rank: int) -> None:
+        self._own = f"{root}/to/{rank}/{source}/"
+        self._shared = f"{root}/all/{source}/"
+        self._next = {self._own: 0, self._shared: 0}
+
+    @property
+    def own_key(self) -> str:
+        """The next key of a call for this rank alone."""
+        return f"{self._own}{self._next[self._own]}"
+
+    def candidates(self) -> list[str]:
+        """Return the next keys, the likelier one first."""
+        return [f"{lane}{number}" for lane, number in self._next.items()]
+
+    def advance(self, key: str) -> None:
+        """Count `key` as read; its sequence is likelier from now on."""
+        lane = key[: key.rindex("/") + 1]
+        self._next = {lane: self._next.pop(lane) + 1, **self._next}

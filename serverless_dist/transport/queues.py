@@ -1,0 +1,126 @@
+"""The queue channel: SNS to SQS for several targets, SQS alone for one.
+
+Each rank owns one mailbox. Whatever one `send` call carries for several ranks shares
+PublishBatch requests; a call for a single rank goes straight to its mailbox, which
+saves a hop. Deletes are held back until ten make a batch, or until a third of the
+visibility time-out has passed: a duplicate costs a request, a delete does too.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from serverless_dist.cloud import Cloud, Delivery, Entry
+from serverless_dist.cloud.limits import (
+    MAX_BATCH,
+    MAX_RECEIVE,
+    MAX_WAIT,
+    SQS_MAX_BYTES,
+    VISIBILITY_TIMEOUT,
+)
+from serverless_dist.transport.inbox import Arrival, Inbox
+from serverless_dist.transport.message import Message
+from serverless_dist.transport.outbox import Outbox
+from serverless_dist.wire import Flaw, JobKey, Kind
+
+_DELETE_WITHIN = VISIBILITY_TIMEOUT / 3  # seconds a receipt is held back at most
+
+
+class QueueTransport:
+    """Messages over mailboxes and topics; see `Transport`.
+
+    Parameters
+    ----------
+    rank, size
+        This rank, which reads mailbox `rank`, and the number of ranks.
+    cloud
+        The fabric; its first `size` mailboxes are this job's.
+    key
+        The job's key.
+    """
+
+    def __init__(self, rank: int, size: int, cloud: Cloud, key: JobKey) -> None:
+        self.rank = rank
+        self.size = size
+        self._clock = cloud.clock
+        self._mailboxes = cloud.mailboxes
+        self._topic = cloud.topics[rank % len(cloud.topics)]
+        self._inbox = Inbox(rank, key, max_frame=SQS_MAX_BYTES)
+        self._outbox = Outbox(key)
+        self._receipts: list[str] = []
+        self._delete_by = 0.0
+
+    def __repr__(self) -> str:
+        held = len(self._receipts)
+        return f"<QueueTransport rank {self.rank} of {self.size}: {held} to delete>"
+
+    @property
+    def dropped(self) -> Counter[Flaw]:
+        """How many frames were dropped, by reason."""
+        return self._inbox.dropped
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Hand over the messages, several targets sharing a request."""
+        self.send_kinds([(message, Kind.DATA) for message in messages])
+
+    def send_kinds(self, messages: Sequence[tuple[Message, Kind]]) -> None:
+        """Hand over messages of several kinds; the hybrid channel adds pointers."""
+        targets = {dest for message, _ in messages for dest in message.dests}
+        if len(targets) == 1:
+            mailbox = self._mailboxes[targets.pop()]
+            mailbox.send(
+                [
+                    frame
+                    for message, kind in messages
+                    for frame in self._outbox.frames(
+                        message, max_body=mailbox.max_body, kind=kind
+                    )
+                ]
+            )
+        elif targets:
+            self._topic.publish(
+                [
+                    Entry(frame, message.dests)
+                    for message, kind in messages
+                    for frame in self._outbox.frames(
+                        message, max_body=self._topic.max_body, kind=kind
+                    )
+                ]
+            )
+
+    def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
+        """Return what has arrived, waiting up to `wait` seconds for the first."""
+        del expect  # one mailbox holds what all sources send
+        return [arrival.message for arrival in self.receive_arrivals(wait)]
+
+    def receive_arrivals(self, wait: float) -> list[Arrival]:
+        """Return what has arrived with its kind."""
+        deadline = self._clock.now() + wait
+        while True:
+            left = min(max(0.0, deadline - self._clock.now()), MAX_WAIT)
+            deliveries = self._mailboxes[self.rank].receive(MAX_RECEIVE, left)
+            arrivals = [
+                arrival
+                for delivery in deliveries
+                for arrival in self._inbox.feed(delivery.body)
+            ]
+            self._forget(deliveries)
+            if arrivals or self._clock.now() >= deadline:
+                return arrivals
+
+    def close(self) -> None:
+        """Delete what was received; what was sent is already in the queues."""
+        receipts, self._receipts = self._receipts, []
+        if receipts:
+            self._mailboxes[self.rank].delete(receipts)
+
+    def _forget(self, deliveries: Sequence[Delivery]) -> None:
+        now = self._clock.now()
+        if not self._receipts:
+            self._delete_by = now + _DELETE_WITHIN
+        self._receipts += [delivery.receipt for delivery in deliveries]
+        whole = len(self._receipts) // MAX_BATCH * MAX_BATCH
+        due = len(self._receipts) if now >= self._delete_by else whole
+        ripe, self._receipts = self._receipts[:due], self._receipts[due:]
+        if ripe:
+            self._mailboxes[self.rank].delete(ripe)
+            self._delete_by = now + _DELETE_WITHIN

@@ -1,0 +1,133 @@
+"""Frames: what a message looks like on a queue or in an object.
+
+::
+
+    magic "SDF1" | job (16 bytes) | HMAC-SHA256 (32 bytes) | length of header (4 bytes)
+    header: msgpack [source, context, tag, dests, sequences, part, parts, kind]
+    body
+
+The HMAC covers everything but itself and is checked before anything is parsed.
+`sequences` has one number per dest: the place of the message in the stream
+(source, dest, context). A multicast therefore keeps its place in every receiver's
+stream, whatever groups its sender multicasts to.
+"""
+
+import hmac
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+import msgpack
+
+from serverless_dist.cloud import Buffer
+
+_MAGIC = b"SDF1"
+_PREFIX = struct.Struct("<4s16s32sI")
+JOB_BYTES = 16
+HEADER_RESERVE = 128  # prefix and header of a frame for one dest, generously
+DEST_RESERVE = 14  # what each dest may add: two msgpack integers
+
+
+class Kind(IntEnum):
+    """What the body of a frame is."""
+
+    DATA = 0
+    POINTER = 1  # says where in the blobs the real body lies
+
+
+class Flaw(StrEnum):
+    """Why a frame was dropped."""
+
+    MALFORMED = "malformed"
+    FOREIGN = "foreign job"
+    FORGED = "bad signature"
+    OVERSIZED = "oversized"
+    MISDIRECTED = "not for this rank"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class JobKey:
+    """The job's id, which every frame carries, and the secret that signs it."""
+
+    job: bytes
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"<JobKey of job {self.job.hex()}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One part of a message."""
+
+    source: int
+    context: int
+    tag: int
+    dests: tuple[int, ...]
+    sequences: tuple[int, ...]
+    part: int
+    parts: int
+    kind: Kind
+    body: memoryview
+
+
+def seal(key: JobKey, frame: Frame) -> bytes:
+    """Return the frame as signed bytes."""
+    header = msgpack.packb(
+        [
+            frame.source,
+            frame.context,
+            frame.tag,
+            frame.dests,
+            frame.sequences,
+            frame.part,
+            frame.parts,
+            int(frame.kind),
+        ]
+    )
+    signature = _sign(key, [header, frame.body])
+    prefix = _PREFIX.pack(_MAGIC, key.job, signature, len(header))
+    return b"".join((prefix, header, frame.body))
+
+
+def unseal(key: JobKey, data: Buffer) -> Frame | Flaw:
+    """Return the frame in `data`, or why it is none of this job's."""
+    view = memoryview(data)
+    if view.nbytes < _PREFIX.size or view[: len(_MAGIC)] != _MAGIC:
+        return Flaw.MALFORMED
+    _, job, signature, length = _PREFIX.unpack_from(view)
+    if job != key.job:
+        return Flaw.FOREIGN
+    start = _PREFIX.size + length
+    if start > view.nbytes:
+        return Flaw.MALFORMED
+    header, body = view[_PREFIX.size : start], view[start:]
+    if not hmac.compare_digest(signature, _sign(key, [header, body])):
+        return Flaw.FORGED
+    source, context, tag, dests, sequences, part, parts, kind = msgpack.unpackb(header)
+    return Frame(
+        source=source,
+        context=context,
+        tag=tag,
+        dests=tuple(dests),
+        sequences=tuple(sequences),
+        part=part,
+        parts=parts,
+        kind=Kind(kind),
+        body=body,
+    )
+
+
+def header_reserve(dests: int) -> int:
+    """Return how many bytes of a body a frame for so many dests may take."""
+    return HEADER_RESERVE + dests * DEST_RESERVE
+
+
+def _sign(key: JobKey, pieces: Sequence[Buffer]) -> bytes:
+    signer = hmac.new(key.secret, key.job, "sha256")
+    signer.update(struct.pack("<I", len(pieces[0])))
+    for piece in pieces:
+        signer.update(piece)
+    return signer.digest()

@@ -1,0 +1,213 @@
+"""The broker: one process's mailboxes, served to the processes of its machine.
+
+One request and one answer at a time on each connection, both as a length (4 bytes)
+and a msgpack list::
+
+    ["send", mailbox, bodies]            -> [null]
+    ["receive", mailbox, limit, wait]    -> [null, [[body, receipt], ...]]
+    ["delete", mailbox, receipts]        -> [null]
+    ["publish", [[body, targets], ...]]  -> [null]
+    a mistake of the caller              -> ["what was wrong"]
+
+The socket lies in a directory that only this user may enter. Nothing that comes
+through it is unpickled.
+"""
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingUnixStreamServer
+from threading import Event, Lock, Thread
+from typing import Any
+
+import msgpack
+
+from serverless_dist.cloud.memory import MemoryCloud
+from serverless_dist.cloud.services import Entry
+from serverless_dist.errors import CloudError, UsageError
+
+SOCKET_NAME = "broker.socket"
+_LENGTH = struct.Struct("<I")
+_SLICE = 0.25  # seconds that a long poll goes without looking whether we are closing
+_POLL = 0.02  # seconds between two looks of the accepting thread
+
+
+class Broker:
+    """Serves a `MemoryCloud` on a socket in `directory` until it is closed."""
+
+    def __init__(self, cloud: MemoryCloud, directory: Path) -> None:
+        self._server = _Server(os.fspath(directory / SOCKET_NAME), cloud)
+        self._thread = Thread(
+            target=self._server.serve_forever, args=(_POLL,), name="broker", daemon=True
+        )
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        return f"<Broker {len(self._server.connections)} connections>"
+
+    def close(self) -> None:
+        """Stop serving: connected clients see the connection end."""
+        self._server.closing.set()
+        self._server.shutdown()
+        self._server.hang_up()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingUnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 1_024
+
+    def __init__(self, address: str, cloud: MemoryCloud) -> None:
+        self.cloud = cloud
+        self.closing = Event()
+        self.connections: set[socket.socket] = set()
+        super().__init__(address, _Session)
+
+    def hang_up(self) -> None:
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Session(BaseRequestHandler):
+    """One connection: answers requests until the client hangs up."""
+
+    server: _Server
+    request: socket.socket
+
+    def setup(self) -> None:
+        self.server.connections.add(self.request)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.request)
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            while (request := read_packet(self.request)) is not None:
+                write_packet(self.request, self._answer(request))
+
+    def _answer(self, request: Sequence[Any]) -> Sequence[Any]:
+        operation, *arguments = request
+        try:
+            match operation:
+                case "send":
+                    index, bodies = arguments
+                    self.server.cloud.mailboxes[index].send(bodies)
+                case "receive":
+                    return [None, self._receive(*arguments)]
+                case "delete":
+                    index, receipts = arguments
+                    self.server.cloud.mailboxes[index].delete(receipts)
+                case "publish":
+                    (entries,) = arguments
+                    self.server.cloud.topics[0].publish(
+                        [Entry(body, tuple(targets)) for body, targets in entries]
+                    )
+                case _:
+                    return [f"the broker knows no request {operation!r}"]
+        except UsageError as error:
+            return [str(error)]
+        return [None]
+
+    def _receive(self, index: int, limit: int, wait: float) -> list[tuple[bytes, str]]:
+        mailbox = self.server.cloud.mailboxes[index]
+        deadline = time.monotonic() + wait
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            deliveries = mailbox.receive(limit, min(left, _SLICE))
+            if deliveries or left <= _SLICE or self.server.closing.is_set():
+                return [(delivery.body, delivery.receipt) for delivery in deliveries]
+
+
+class BrokerClient:
+    """Asks a broker; each thread that asks has a connection of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._address = os.fspath(directory / SOCKET_NAME)
+        self._lock = Lock()
+        self._idle: list[socket.socket] = []
+
+    def __repr__(self) -> str:
+        return f"<BrokerClient of {self._address}>"
+
+    def ask(self, *request: Any) -> Any:
+        """Return the broker's answer.
+
+        Raises
+        ------
+        UsageError
+            The broker's, in its words.
+        CloudError
+            The broker has gone.
+        """
+        with self._connection() as connection:
+            write_packet(connection, request)
+            answer = read_packet(connection)
+            if answer is None:
+                msg = f"the broker at {self._address} hung up"
+                raise CloudError(msg, retryable=False)
+        mistake, *value = answer
+        if mistake is not None:
+            raise UsageError(mistake)
+        return value[0] if value else None
+
+    def close(self) -> None:
+        """Hang up."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[socket.socket]:
+        """Lend an idle connection or a new one; a failed one is closed."""
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        try:
+            if connection is None:
+                connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                connection.connect(self._address)
+            yield connection
+        except OSError as error:
+            if connection is not None:
+                connection.close()
+            msg = f"the broker at {self._address} does not answer: {error}"
+            raise CloudError(msg, retryable=False) from error
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        with self._lock:
+            self._idle.append(connection)
+
+
+def write_packet(connection: socket.socket, packet: Sequence[Any]) -> None:
+    """Write one msgpack list with its length."""
+    data = msgpack.packb(packet)
+    connection.sendall(_LENGTH.pack(len(data)) + data)
+
+
+def read_packet(connection: socket.socket) -> list[Any] | None:
+    """Read one msgpack list; None at the end of the stream."""
+    head = _read(connection, _LENGTH.size)
+    if head is None:
+        return None
+    data = _read(connection, *_LENGTH.unpack(head))
+    packet: list[Any] | None = None if data is None else msgpack.unpackb(data)
+    return packet
+
+
+def _read(connection: socket.socket, size: int) -> bytearray | None:
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        count = connection.recv_into(view)
+        if not count:
+            return None
+        view = view[count:]
+    return data

@@ -1,0 +1,198 @@
+"""A cloud for the processes of one machine: a broker for mailboxes, files for blobs.
+
+The process that starts it owns a private directory with the broker's socket and the
+blobs. Others connect to the directory. When the owner closes it, or is killed, the
+broker is gone and its clients get a `CloudError`.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from serverless_dist.cloud.batches import QUEUE_MAX_BODY, TOPIC_MAX_BODY
+from serverless_dist.cloud.broker import SOCKET_NAME, Broker, BrokerClient
+from serverless_dist.cloud.checks import (
+    check_bodies,
+    check_entries,
+    check_key,
+    check_range,
+    check_receive,
+)
+from serverless_dist.cloud.clock import SystemClock
+from serverless_dist.cloud.memory import MemoryCloud
+from serverless_dist.cloud.services import Buffer, Delivery, Entry
+
+_MAX_SOCKET_PATH = 100  # bytes; Linux takes 107, macOS 103
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAddress:
+    """Where a local cloud is: its directory and how many mailboxes it has."""
+
+    directory: Path
+    mailboxes: int
+
+
+class LocalQueue:
+    """Mailbox `index` of a broker; see `Queue`."""
+
+    max_body = QUEUE_MAX_BODY
+
+    def __init__(self, client: BrokerClient, index: int) -> None:
+        self._client = client
+        self._index = index
+
+    def __repr__(self) -> str:
+        return f"<LocalQueue {self._index}>"
+
+    def send(self, bodies: Sequence[Buffer]) -> None:
+        """Store all bodies."""
+        check_bodies(bodies, self.max_body)
+        if bodies:
+            self._client.ask("send", self._index, bodies)
+
+    def receive(self, limit: int, wait: float) -> list[Delivery]:
+        """Return up to `limit` bodies, waiting up to `wait` seconds for the first."""
+        check_receive(limit, wait)
+        pairs = self._client.ask("receive", self._index, limit, wait)
+        return [Delivery(body, receipt) for body, receipt in pairs]
+
+    def delete(self, receipts: Sequence[str]) -> None:
+        """Forget the bodies behind these receipts."""
+        if receipts:
+            self._client.ask("delete", self._index, receipts)
+
+
+class LocalTopic:
+    """The topic of a broker; see `Topic`."""
+
+    max_body = TOPIC_MAX_BODY
+
+    def __init__(self, client: BrokerClient, mailboxes: int) -> None:
+        self._client = client
+        self._mailboxes = mailboxes
+
+    def __repr__(self) -> str:
+        return f"<LocalTopic to {self._mailboxes} mailboxes>"
+
+    def publish(self, entries: Sequence[Entry]) -> None:
+        """Copy every entry to each of its targets."""
+        check_entries(entries, self.max_body, self._mailboxes)
+        if entries:
+            self._client.ask("publish", [(e.body, e.targets) for e in entries])
+
+
+class LocalBlobs:
+    """Blobs as files of one directory; see `Blobs`.
+
+    A file appears under its name only when it is whole.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __repr__(self) -> str:
+        return f"<LocalBlobs in {self._directory}>"
+
+    def put(self, key: str, data: Buffer, *, if_absent: bool = False) -> bool:
+        """Store `data`; with `if_absent` return False if the key was there."""
+        path = self._path(key)
+        descriptor, temporary = tempfile.mkstemp(prefix="+", dir=self._directory)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            if if_absent:
+                os.link(temporary, path)
+            else:
+                Path(temporary).rename(path)
+        except FileExistsError:
+            return False
+        finally:
+            with suppress(FileNotFoundError):
+                Path(temporary).unlink()
+        return True
+
+    def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
+        """Return the bytes from `start` up to `stop`; None if there is no such key."""
+        check_range(start, stop)
+        try:
+            with self._path(key).open("rb", buffering=0) as file:
+                file.seek(start)
+                return file.read() if stop is None else file.read(max(0, stop - start))
+        except FileNotFoundError:
+            return None
+
+    def list(self, prefix: str) -> Sequence[str]:
+        """Return all keys that begin with `prefix`, sorted."""
+        names = os.listdir(self._directory)
+        keys = (unquote(name) for name in names if not name.startswith("+"))
+        return sorted(key for key in keys if key.startswith(prefix))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove the keys; one that is not there is no error."""
+        for key in keys:
+            self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        check_key(key)
+        return self._directory / quote(key, safe=" ").replace(".", "%2E")
+
+
+class LocalCloud:
+    """The cloud of one machine; see `Cloud`.
+
+    `LocalCloud.start` makes one and owns it, `LocalCloud.connect` joins it.
+    """
+
+    def __init__(self, address: LocalAddress, broker: Broker | None = None) -> None:
+        self.address = address
+        self.clock = SystemClock()
+        self._client = BrokerClient(address.directory)
+        self._broker = broker
+        self.mailboxes = [
+            LocalQueue(self._client, index) for index in range(address.mailboxes)
+        ]
+        self.topics = [LocalTopic(self._client, address.mailboxes)]
+        self.blobs = LocalBlobs(address.directory / "blobs")
+
+    @classmethod
+    def start(cls, mailboxes: int) -> "LocalCloud":
+        """Make a directory, start a broker for it, and own both."""
+        directory = _private_directory()
+        try:
+            (directory / "blobs").mkdir()
+            broker = Broker(MemoryCloud(mailboxes), directory)
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        return cls(LocalAddress(directory, mailboxes), broker)
+
+    @classmethod
+    def connect(cls, address: LocalAddress) -> "LocalCloud":
+        """Join the cloud at `address`."""
+        return cls(address)
+
+    def __repr__(self) -> str:
+        return f"<LocalCloud in {self.address.directory}>"
+
+    def close(self) -> None:
+        """Hang up; the owner also stops the broker and removes the directory."""
+        self._client.close()
+        if self._broker is not None:
+            broker, self._broker = self._broker, None
+            broker.close()
+            shutil.rmtree(self.address.directory, ignore_errors=True)
+
+
+def _private_directory() -> Path:
+    """Make a directory that only this user may enter, short enough for a socket."""
+    directory = Path(tempfile.mkdtemp(prefix="serverless-dist-"))
+    if len(os.fsencode(directory / SOCKET_NAME)) > _MAX_SOCKET_PATH:
+        directory.rmdir()
+        directory = Path(tempfile.mkdtemp(prefix="serverless-dist-", dir="/tmp"))
+    return directory

@@ -1,0 +1,77 @@
+"""What a user sets once for all runs.
+
+`Config.from_env` is the only reader of the environment in this package (boto3 reads
+its own variables).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from serverless_dist.errors import UsageError
+
+_PREFIX = "SERVERLESS_DIST_"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Defaults of every run.
+
+    Attributes
+    ----------
+    cloud
+        ``local``, ``emulated`` or ``aws``; ``SERVERLESS_DIST_CLOUD``.
+    channel
+        ``direct``, ``queue``, ``object`` or ``hybrid``; ``SERVERLESS_DIST_CHANNEL``.
+    timeout
+        Seconds a run may take; ``SERVERLESS_DIST_TIMEOUT``.
+    fabric
+        The name of the provisioned fabric on AWS; ``SERVERLESS_DIST_FABRIC``.
+    region
+        The AWS region; ``SERVERLESS_DIST_REGION``; None: boto3's own setting.
+    endpoint
+        The URL of an AWS emulator to use instead of starting one;
+        ``SERVERLESS_DIST_ENDPOINT``.
+    memory_mb
+        The memory of a function that dollars are computed for;
+        ``SERVERLESS_DIST_MEMORY_MB``. 1,769 MB come with one whole vCPU.
+    """
+
+    cloud: str = "local"
+    channel: str = "queue"
+    timeout: float = 300.0
+    fabric: str = "serverless-dist"
+    region: str | None = None
+    endpoint: str | None = None
+    memory_mb: int = 1_769
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Config":
+        """Return the configuration that the environment asks for.
+
+        >>> Config.from_env({"SERVERLESS_DIST_CHANNEL": "object"}).channel
+        'object'
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, object] = {
+            name: environ[_PREFIX + name.upper()]
+            for name in ("cloud", "channel", "fabric", "region", "endpoint")
+            if environ.get(_PREFIX + name.upper())
+        }
+        for name, number in (("timeout", float), ("memory_mb", int)):
+            text = environ.get(_PREFIX + name.upper())
+            if text:
+                values[name] = _number(_PREFIX + name.upper(), text, number)
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _number(name: str, text: str, number: type[float] | type[int]) -> float | int:
+    try:
+        value = number(text)
+    except ValueError as error:
+        msg = f"{name} is {text!r}: set it to a number"
+        raise UsageError(msg) from error
+    if not value > 0:
+        msg = f"{name} is {text!r}: set it to a number above 0"
+        raise UsageError(msg)
+    return value

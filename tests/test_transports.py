@@ -94,11 +94,14 @@ class TestDirectTransport(TransportSuite):
         shutil.rmtree(self._path)
 
     def make_transports(self, size: int) -> Sequence[Transport]:
-        return [DirectTransport(rank, size, self._path, KEY) for rank in range(size)]
+        return [
+            DirectTransport(rank, size, self._path, KEY, Meter())
+            for rank in range(size)
+        ]
 
     def test_a_stream_that_does_not_prove_the_key_is_dropped(self) -> None:
-        two = DirectTransport(1, 2, self._path, KEY)
-        forger = DirectTransport(0, 2, self._path, FORGER)
+        two = DirectTransport(1, 2, self._path, KEY, Meter())
+        forger = DirectTransport(0, 2, self._path, FORGER, Meter())
         self.post(forger, [1], b"evil")
         assert list(two.receive(0.0)) == []
         assert list(two.receive(0.0)) == []
@@ -107,9 +110,9 @@ class TestDirectTransport(TransportSuite):
         two.close()
 
     def test_a_message_to_a_rank_that_starts_later_arrives(self) -> None:
-        one = DirectTransport(0, 2, self._path, KEY)
+        one = DirectTransport(0, 2, self._path, KEY, Meter())
         self.post(one, [1], b"early")
-        two = DirectTransport(1, 2, self._path, KEY)
+        two = DirectTransport(1, 2, self._path, KEY, Meter())
         assert text(collect(two, 1)[0]) == b"early"
         one.close()
         two.close()

@@ -163,7 +163,7 @@ class LocalCloud:
     @classmethod
     def start(cls, mailboxes: int) -> "LocalCloud":
         """Make a directory, start a broker for it, and own both."""
-        directory = _private_directory()
+        directory = private_directory()
         try:
             (directory / "blobs").mkdir()
             broker = Broker(MemoryCloud(mailboxes), directory)
@@ -189,7 +189,7 @@ class LocalCloud:
             shutil.rmtree(self.address.directory, ignore_errors=True)
 
 
-def _private_directory() -> Path:
+def private_directory() -> Path:
     """Make a directory that only this user may enter, short enough for a socket."""
     directory = Path(tempfile.mkdtemp(prefix="serverless-dist-"))
     if len(os.fsencode(directory / SOCKET_NAME)) > _MAX_SOCKET_PATH:

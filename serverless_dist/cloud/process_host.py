@@ -16,7 +16,7 @@ _LENGTH = struct.Struct("<Q")
 
 def pack_assignment(handler: str, payload: bytes, scratch: list[str]) -> bytes:
     """Return the bytes that tell a process what to do."""
-    data = msgpack.packb([handler, payload, scratch])
+    data: bytes = msgpack.packb([handler, payload, scratch])
     return _LENGTH.pack(len(data)) + data
 
 

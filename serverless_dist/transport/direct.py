@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import cast
 
+from serverless_dist.cloud import Meter
 from serverless_dist.transport.message import Message
 from serverless_dist.transport.streams import StreamReader, greeting, pack_message
 from serverless_dist.wire import Body, Flaw, JobKey
@@ -44,14 +45,17 @@ class DirectTransport:
         Where the sockets of the job are: private to the user, the same for all.
     key
         The job's key, which every stream proves when it opens.
+    meter
+        Counts the bytes that are written and read.
     """
 
-    def __init__(self, rank: int, size: int, directory: Path, key: JobKey) -> None:
+    def __init__(
+        self, rank: int, size: int, directory: Path, key: JobKey, meter: Meter
+    ) -> None:
         self.rank = rank
         self.size = size
         self.dropped: Counter[Flaw] = Counter()
-        self.sent_bytes = 0
-        self.received_bytes = 0
+        self._meter = meter
         self._directory = directory
         self._key = key
         self._outgoing: dict[int, _Outgoing] = {}
@@ -73,7 +77,7 @@ class DirectTransport:
             size = sum(memoryview(buffer).nbytes for buffer in buffers)
             for dest in message.dests:
                 self._stream_to(dest).send(buffers)
-                self.sent_bytes += size
+            self._count(sent=size * len(message.dests))
 
     def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
         """Return what has arrived, waiting up to `wait` seconds for the first."""
@@ -112,8 +116,8 @@ class DirectTransport:
         if selected.data is None:
             connection, _ = self._listener.accept()
             connection.settimeout(0.0)
-            reader = StreamReader(self.rank, self._key)
-            self._selector.register(connection, selectors.EVENT_READ, reader)
+            fresh = StreamReader(self.rank, self._key)
+            self._selector.register(connection, selectors.EVENT_READ, fresh)
             return []
         connection = cast("socket.socket", selected.fileobj)
         reader: StreamReader = selected.data
@@ -127,12 +131,15 @@ class DirectTransport:
                 messages = reader.filled(count)
         except ConnectionError:
             count, messages = 0, []
-        self.received_bytes += count
+        self._count(received=count)
         if reader.is_refused:
             self.dropped[Flaw.FORGED] += 1
         if not count or reader.is_refused:
             self._drop(selected)
         return messages
+
+    def _count(self, *, sent: int = 0, received: int = 0) -> None:
+        self._meter.count("direct", 0, requests=0, sent=sent, received=received)
 
     def _drop(self, selected: selectors.SelectorKey) -> None:
         self._selector.unregister(selected.fileobj)

@@ -9,7 +9,6 @@ keeps what follows whole and in order, so messages carry no signature of their o
 """
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgpack
@@ -105,7 +104,7 @@ class StreamReader:
         del self._pending[:start]
         return messages
 
-    def _complete(self, header: bytes, body: bytearray) -> Sequence[Message]:
+    def _complete(self, header: bytes, body: bytearray) -> list[Message]:
         if self._source is None:
             self._greet(header)
             return []

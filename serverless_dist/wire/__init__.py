@@ -1,6 +1,6 @@
 """Bytes on the wire: objects as bodies, bodies as signed frames."""
 
-from serverless_dist.wire.codec import Body, decode, encode
+from serverless_dist.wire.codec import Body, decode, encode, encode_by_value
 from serverless_dist.wire.frames import Flaw, Frame, JobKey, Kind, seal, unseal
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Kind",
     "decode",
     "encode",
+    "encode_by_value",
     "seal",
     "unseal",
 ]

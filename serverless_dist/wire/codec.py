@@ -51,7 +51,15 @@ def encode(obj: Any) -> Body:
         memory = np.ascontiguousarray(obj.T if is_fortran else obj)
         meta = [obj.dtype.str, list(obj.shape), is_fortran]
         return _assemble(_ARRAY, meta, [memory.reshape(-1).view(np.uint8).data])
-    return _assemble(_PICKLE, None, pickled(obj))
+    return _assemble(_PICKLE, None, _pickled(obj))
+
+
+def encode_by_value(obj: Any) -> Body:
+    """Return `obj` as buffers that a process with another main script can decode.
+
+    Functions and classes of the main script travel by value, those of modules by name.
+    """
+    return _assemble(_PICKLE, None, _cloudpickled(obj))
 
 
 def decode(body: Sequence[Buffer]) -> Any:
@@ -71,7 +79,7 @@ def decode(body: Sequence[Buffer]) -> Any:
     return pickle.loads(buffers[0], buffers=buffers[1:])
 
 
-def pickled(obj: Any) -> list[Buffer]:
+def _pickled(obj: Any) -> list[Buffer]:
     """Return the pickle of `obj` and its out-of-band buffers.
 
     Plain pickle where it works; cloudpickle for what it cannot name (functions and
@@ -81,19 +89,19 @@ def pickled(obj: Any) -> list[Buffer]:
     try:
         data = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
     except Exception:  # a __reduce__ may raise anything
-        buffers.clear()
-        data = _cloudpickled(obj, buffers)
+        return _cloudpickled(obj)
     return [data, *(buffer.raw() for buffer in buffers)]
 
 
-def _cloudpickled(obj: Any, buffers: list[pickle.PickleBuffer]) -> bytes:
+def _cloudpickled(obj: Any) -> list[Buffer]:
+    buffers: list[pickle.PickleBuffer] = []
     try:
         data: bytes = cloudpickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
     except Exception as error:
         name = getattr(obj, "__qualname__", None) or f"a {type(obj).__qualname__}"
         msg = f"{name} cannot be sent to another rank, it cannot be pickled: {error}"
         raise UnpicklableError(msg) from error
-    return data
+    return [data, *(buffer.raw() for buffer in buffers)]
 
 
 def _is_plain(dtype: np.dtype[Any]) -> bool:
@@ -139,4 +147,7 @@ def _dismantle(whole: memoryview) -> tuple[int, Any, list[memoryview]]:
 def _array(meta: Any, memory: memoryview) -> NDArray[Any]:
     dtype, shape, is_fortran = meta
     array = np.frombuffer(memory, np.uint8).view(np.dtype(dtype))
-    return array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)
+    shaped: NDArray[Any] = (
+        array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)
+    )
+    return shaped

@@ -1,0 +1,108 @@
+"""The life of a job as the driver sees it. Pure: events and times in, verdicts out.
+
+1. A job is done when every rank has returned a value.
+2. It has failed when one rank has failed, or its process is gone without a word. The
+   word may be on its way when the process ends, so it gets a moment.
+3. It has failed when its deadline has passed. The ranks are told the deadline and
+   raise first, with what they waited for; the driver allows a moment for that too.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from serverless_dist.errors import (
+    DeadlineError,
+    RankDiedError,
+    RankError,
+    ServerlessDistError,
+)
+from serverless_dist.runtime.control import Ended, Event, Outcome
+from serverless_dist.wire import decode
+
+GRACE = 1.0  # seconds that a word may take after the end of its process
+LATE = 2.0  # seconds after the deadline that a rank has to say what it waited for
+
+
+class Job:
+    """Collects the ends of `size` ranks.
+
+    Parameters
+    ----------
+    size
+        The number of ranks.
+    started, timeout
+        When it started, and how many seconds it may take.
+    """
+
+    def __init__(self, size: int, *, started: float, timeout: float) -> None:
+        self._size = size
+        self._timeout = timeout
+        self._deadline = started + timeout + LATE
+        self._outcomes: dict[int, Outcome] = {}
+        self._silent: dict[int, tuple[str, float]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Job: {len(self._outcomes)} of {self._size} ranks done>"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every rank has returned."""
+        return len(self._outcomes) == self._size
+
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """The ends of all ranks, in order; only when `is_done`."""
+        return [self._outcomes[rank] for rank in range(self._size)]
+
+    def feed(self, event: Event, now: float) -> None:
+        """Take note of an event."""
+        match event:
+            case Outcome(rank=rank):
+                self._outcomes[rank] = event
+                self._silent.pop(rank, None)
+            case Ended(rank, how) if rank not in self._outcomes:
+                self._silent[rank] = (how, now + GRACE)
+
+    def failure(self, now: float) -> ServerlessDistError | None:
+        """Return why the job has failed by `now`, if it has."""
+        for outcome in self._outcomes.values():
+            if outcome.failure is not None:
+                return _rank_error(outcome)
+        for rank, (how, until) in self._silent.items():
+            if now >= until:
+                return RankDiedError(rank, f"{how} before it returned")
+        if now >= self._deadline:
+            missing = [r for r in range(self._size) if r not in self._outcomes]
+            ranks = "rank" if len(missing) == 1 else "ranks"
+            names = ", ".join(map(str, missing))
+            msg = f"{ranks} {names} did not finish within {self._timeout:g} s"
+            return DeadlineError(msg)
+        return None
+
+    def next_check(self) -> float:
+        """Return when `failure` may change without an event."""
+        return min([self._deadline, *(until for _, until in self._silent.values())])
+
+    def values(self) -> list[Any]:
+        """Return what the ranks returned, in order; only when `is_done`."""
+        return [_value(outcome) for outcome in self.outcomes]
+
+
+def _rank_error(outcome: Outcome) -> RankError:
+    failure = outcome.failure
+    assert failure is not None
+    error = RankError(outcome.rank, failure.summary, failure.traceback)
+    if failure.error:
+        # The exception is a courtesy: one that cannot be rebuilt here is left out.
+        with suppress(Exception):
+            error.__cause__ = decode(failure.error)
+    return error
+
+
+def _value(outcome: Outcome) -> Any:
+    try:
+        return decode(outcome.value)
+    except Exception as error:
+        summary = f"returned a value that this process cannot load: {error!r}"
+        raise RankError(outcome.rank, summary) from error

@@ -1,0 +1,259 @@
+"""Start ranks, watch them, and give back what they return: `run`."""
+
+import hashlib
+import logging
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+
+from serverless_dist.cloud import Meter, MeteredCloud, Usage
+from serverless_dist.cloud.local import LocalAddress, private_directory
+from serverless_dist.cloud.processes import Ending, ProcessFunctions
+from serverless_dist.config import Config
+from serverless_dist.errors import ServerlessDistError, UsageError
+from serverless_dist.runtime.channels import check_channel
+from serverless_dist.runtime.clouds import Address, check_cloud, open_cloud
+from serverless_dist.runtime.code import Function, pack_code
+from serverless_dist.runtime.control import (
+    MAILBOXES,
+    ControlDesk,
+    ControlLine,
+    Ended,
+    Outcome,
+    Progress,
+)
+from serverless_dist.runtime.invitation import Invitation
+from serverless_dist.runtime.job import Job
+from serverless_dist.runtime.report import Report
+from serverless_dist.wire import JobKey
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+HANDLER = "serverless_dist.runtime.handler:handler"
+_LONG = 3_600.0  # seconds of one wait for events; the job's next check comes first
+
+
+class Results(list[T]):
+    """What the ranks returned, in order, and the `report` of the run."""
+
+    def __init__(self, values: Sequence[T], report: Report) -> None:
+        super().__init__(values)
+        self.report = report
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What is asked for, checked."""
+
+    ranks: int
+    cloud: str
+    channel: str
+    timeout: float
+    config: Config
+
+
+def run(
+    function: Callable[..., T],
+    *args: object,
+    ranks: int = 4,
+    cloud: str | None = None,
+    channel: str | None = None,
+    timeout: float | None = None,
+    config: Config | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Results[T]:
+    """Run ``function(comm, *args)`` on all ranks at once and return what they return.
+
+    Parameters
+    ----------
+    function
+        Takes the rank's `Communicator` and `args`. It and they are pickled once.
+    args
+        The same for all ranks.
+    ranks
+        How many. On one machine each is a process.
+    cloud
+        ``"local"``, ``"emulated"`` or ``"aws"``.
+    channel
+        How ranks talk: ``"direct"``, ``"queue"``, ``"object"`` or ``"hybrid"``.
+    timeout
+        Seconds that the whole run may take; no wait in it lasts longer.
+    config
+        Defaults for what is None; None itself: what the environment says.
+    on_progress
+        Called with what a rank gave to `report_progress`.
+
+    Returns
+    -------
+    Results
+        A list with one value for each rank, and the `Report` as its ``report``.
+
+    Raises
+    ------
+    UsageError
+        The call cannot work; nothing was started.
+    RankError
+        A rank failed; the others were stopped. The rank's own exception is the cause.
+    DeadlineError
+        The run took longer than `timeout`; it was stopped.
+    CloudError
+        The cloud failed.
+
+    Examples
+    --------
+    >>> from serverless_dist import run
+    >>> run(lambda comm: comm.allreduce(comm.rank), ranks=3, channel="direct")
+    [3, 3, 3]
+    """
+    settings = _check(function, ranks, cloud, channel, timeout, config)
+    code = pack_code(function, args)
+    with ExitStack() as stack:
+        return _Run(settings, stack).go(code, on_progress)
+
+
+def _check(
+    function: Function,
+    ranks: int,
+    cloud: str | None,
+    channel: str | None,
+    timeout: float | None,
+    config: Config | None,
+) -> _Settings:
+    config = Config.from_env() if config is None else config
+    if not callable(function):
+        msg = f"run takes a function of a communicator, not {function!r}"
+        raise UsageError(msg)
+    if not isinstance(ranks, int) or ranks < 1:
+        msg = f"cannot run {ranks!r} ranks: ask for 1 or more"
+        raise UsageError(msg)
+    timeout = config.timeout if timeout is None else timeout
+    if not timeout > 0:
+        msg = f"cannot run for {timeout!r} s: give a timeout above 0"
+        raise UsageError(msg)
+    return _Settings(
+        ranks=ranks,
+        cloud=check_cloud(config.cloud if cloud is None else cloud),
+        channel=check_channel(config.channel if channel is None else channel),
+        timeout=timeout,
+        config=config,
+    )
+
+
+class _Run:
+    """One run: what it opens, `stack` closes, the ranks first and the cloud last."""
+
+    def __init__(self, settings: _Settings, stack: ExitStack) -> None:
+        self._settings = settings
+        self._key = JobKey(secrets.token_bytes(16), secrets.token_bytes(32))
+        self._prefix = f"{self._key.job.hex()}/"
+        self._is_over = Event()
+        size, key = settings.ranks, self._key
+        self._meter = Meter()
+        cloud = open_cloud(settings.cloud, size + MAILBOXES, settings.config)
+        stack.callback(cloud.close)
+        self._address: Address = cloud.address
+        self._cloud = MeteredCloud(cloud, self._meter)
+        stack.callback(self._remove_blobs)
+        self._sockets = private_directory()
+        stack.callback(shutil.rmtree, self._sockets, ignore_errors=True)
+        self._desk = stack.enter_context(closing(ControlDesk(size, self._cloud, key)))
+        # Not metered: on AWS, Lambda itself says when a function has failed.
+        self._line = stack.enter_context(
+            closing(ControlLine.of_watcher(size, cloud, key))
+        )
+        self._functions = ProcessFunctions(
+            HANDLER, on_end=self._tell_end, scratch=self._scratch()
+        )
+        stack.callback(self._functions.close)
+        stack.callback(self._is_over.set)
+
+    def go(
+        self, code: bytes, on_progress: Callable[[int, int], None] | None
+    ) -> Results[Any]:
+        """Start all ranks and wait for them."""
+        settings = self._settings
+        self._cloud.blobs.put(self._prefix + "code", code)
+        started = time.time()
+        first = Invitation(
+            key=self._key,
+            rank=0,
+            size=settings.ranks,
+            address=self._address,
+            channel=settings.channel,
+            sockets=self._sockets,
+            code=self._prefix + "code",
+            digest=hashlib.sha256(code).digest(),
+            started=started,
+            timeout=settings.timeout,
+            wants_progress=on_progress is not None,
+        )
+        for rank in range(settings.ranks):
+            self._functions.invoke(replace(first, rank=rank).pack())
+        job = Job(settings.ranks, started=started, timeout=settings.timeout)
+        self._watch(job, on_progress)
+        seconds = time.time() - started
+        return Results(job.values(), self._report(job.outcomes, seconds))
+
+    def _watch(self, job: Job, on_progress: Callable[[int, int], None] | None) -> None:
+        """Return when the job is done; raise why it failed."""
+        while not job.is_done:
+            wait = max(0.0, job.next_check() - time.time())
+            for event in self._desk.events(wait):
+                if isinstance(event, Progress) and on_progress is not None:
+                    on_progress(event.done, event.total)
+                job.feed(event, time.time())
+            failure = job.failure(time.time())
+            if failure is not None:
+                raise failure
+
+    def _tell_end(self, ending: Ending) -> None:
+        """Tell the desk that a process is gone, while anybody wants to know."""
+        if self._is_over.is_set():
+            return
+        rank = Invitation.unpack(ending.payload).rank
+        try:
+            self._line.tell(Ended(rank, str(ending)))
+        except ServerlessDistError as error:
+            logger.warning(
+                "rank %d %s, but the driver was not told: %s", rank, ending, error
+            )
+
+    def _report(self, outcomes: Sequence[Outcome], seconds: float) -> Report:
+        settings = self._settings
+        # Not in a rank's own count: its start and its last word.
+        unseen = {
+            "lambda:Invoke": len(outcomes),
+            "sqs:SendMessageBatch": len(outcomes),
+        }
+        usage = sum(
+            (outcome.usage for outcome in outcomes),
+            self._meter.usage() + Usage(unseen, unseen),
+        )
+        return Report(
+            ranks=settings.ranks,
+            channel=settings.channel,
+            cloud=settings.cloud,
+            seconds=seconds,
+            usage=usage,
+            memory_mb=settings.config.memory_mb,
+            phases=[outcome.phases for outcome in outcomes],
+        )
+
+    def _remove_blobs(self) -> None:
+        """Remove what the job has put; on AWS what stays expires after a day."""
+        with suppress(ServerlessDistError):
+            self._cloud.blobs.delete(self._cloud.blobs.list(self._prefix))
+
+    def _scratch(self) -> list[Path]:
+        """Return what the ranks remove if this process is killed."""
+        if isinstance(self._address, LocalAddress):
+            return [self._sockets, self._address.directory]
+        return [self._sockets]

@@ -1,0 +1,118 @@
+"""The inside of a rank: from its invitation to its outcome."""
+
+import hashlib
+import runpy
+import time
+import traceback
+from contextlib import ExitStack, closing
+
+from serverless_dist.cloud import Cloud, Meter, MeteredCloud
+from serverless_dist.comm import Communicator, Endpoint, PhaseTimes, set_world
+from serverless_dist.errors import ProtocolError, UnpicklableError
+from serverless_dist.runtime import script
+from serverless_dist.runtime.channels import open_channel
+from serverless_dist.runtime.clouds import connect
+from serverless_dist.runtime.code import unpack_code
+from serverless_dist.runtime.control import (
+    Buffers,
+    ControlLine,
+    Failure,
+    Outcome,
+    Phases,
+    Progress,
+    enclosed,
+)
+from serverless_dist.runtime.invitation import Invitation
+from serverless_dist.runtime.progress import set_reporter
+
+# Frames that lead to the user's code and tell its author nothing.
+_OURS = {__file__, script.__file__, runpy.__file__, "<frozen runpy>"}
+
+
+def run_rank(invitation: Invitation) -> None:
+    """Run one rank and tell the driver how it ended, whatever its function raises."""
+    boot = time.time() - invitation.started
+    with ExitStack() as stack:
+        cloud = stack.enter_context(closing(connect(invitation.address)))
+        meter = Meter()
+        metered = MeteredCloud(cloud, meter)
+        line = stack.enter_context(
+            closing(
+                ControlLine(invitation.rank, invitation.size, metered, invitation.key)
+            )
+        )
+        if invitation.wants_progress:
+            set_reporter(lambda done, total: line.tell(Progress(done, total)))
+        started = time.monotonic()
+        value, failure, times = _attempt(invitation, metered, meter, stack)
+        compute = time.monotonic() - started - times.send - times.wait
+        phases = Phases(boot, compute, times.send, times.wait)
+        line.tell(Outcome(invitation.rank, value, failure, meter.usage(), phases))
+
+
+def _attempt(
+    invitation: Invitation, cloud: Cloud, meter: Meter, stack: ExitStack
+) -> tuple[Buffers, Failure | None, PhaseTimes]:
+    """Run the function; return its value or failure, and where the time went."""
+    times = PhaseTimes(0.0, 0.0)
+    try:
+        transport = open_channel(
+            invitation.channel,
+            invitation.rank,
+            invitation.size,
+            cloud=cloud,
+            key=invitation.key,
+            sockets=invitation.sockets,
+            meter=meter,
+        )
+        # A rank that failed is closed after it has told: to flush may take long.
+        stack.callback(transport.close)
+        left = invitation.started + invitation.timeout - time.time()
+        endpoint = Endpoint(transport, deadline=time.monotonic() + left)
+        times = endpoint.times
+        world = Communicator(endpoint)
+        set_world(world)
+        function, args = unpack_code(_load(invitation, cloud))
+        try:
+            value = function(world, *args)
+        finally:
+            times = endpoint.times
+        transport.close()
+        return _enclosed_value(value), None, times
+    except SystemExit as error:
+        if not error.code:
+            return enclosed(None), None, times
+        summary = f"exited with code {error.code}"
+        return (), Failure(summary), times
+    except BaseException as error:
+        return (), _failure(error), times
+
+
+def _load(invitation: Invitation, cloud: Cloud) -> bytearray:
+    """Return the job's code, which the digest in the invitation vouches for."""
+    data = bytearray(cloud.blobs.get(invitation.code) or b"")
+    if hashlib.sha256(data).digest() != invitation.digest:
+        msg = f"the job's code {invitation.code} is gone or was changed"
+        raise ProtocolError(msg)
+    return data
+
+
+def _enclosed_value(value: object) -> Buffers:
+    try:
+        return enclosed(value)
+    except UnpicklableError as error:
+        kind = type(value).__qualname__
+        msg = f"the returned {kind} cannot be pickled: {error.__cause__}"
+        raise UnpicklableError(msg) from None
+
+
+def _failure(error: BaseException) -> Failure:
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:
+        frames = frames.tb_next
+    text = "".join(traceback.format_exception(type(error), error, frames))
+    summary = "raised " + traceback.format_exception_only(error)[-1].strip()
+    try:
+        return Failure(summary, text, enclosed(error))
+    except UnpicklableError:
+        return Failure(summary, text)

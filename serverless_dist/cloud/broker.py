@@ -27,7 +27,7 @@ from typing import Any
 import msgpack
 
 from serverless_dist.cloud.memory import MemoryCloud
-from serverless_dist.cloud.services import Entry
+from serverless_dist.cloud.services import Entry, Queue
 from serverless_dist.errors import CloudError, UsageError
 
 SOCKET_NAME = "broker.socket"
@@ -97,12 +97,12 @@ class _Session(BaseRequestHandler):
             match operation:
                 case "send":
                     index, bodies = arguments
-                    self.server.cloud.mailboxes[index].send(bodies)
+                    self._mailbox(index).send(bodies)
                 case "receive":
                     return [None, self._receive(*arguments)]
                 case "delete":
                     index, receipts = arguments
-                    self.server.cloud.mailboxes[index].delete(receipts)
+                    self._mailbox(index).delete(receipts)
                 case "publish":
                     (entries,) = arguments
                     self.server.cloud.topics[0].publish(
@@ -114,8 +114,15 @@ class _Session(BaseRequestHandler):
             return [str(error)]
         return [None]
 
+    def _mailbox(self, index: int) -> Queue:
+        mailboxes = self.server.cloud.mailboxes
+        if not 0 <= index < len(mailboxes):
+            msg = f"the broker has no mailbox {index}: it has {len(mailboxes)}"
+            raise UsageError(msg)
+        return mailboxes[index]
+
     def _receive(self, index: int, limit: int, wait: float) -> list[tuple[bytes, str]]:
-        mailbox = self.server.cloud.mailboxes[index]
+        mailbox = self._mailbox(index)
         deadline = time.monotonic() + wait
         while True:
             left = max(0.0, deadline - time.monotonic())

@@ -24,9 +24,11 @@ from serverless_dist.cloud.checks import (
     check_receive,
 )
 from serverless_dist.cloud.clock import SystemClock
+from serverless_dist.cloud.limits import VISIBILITY_TIMEOUT
 from serverless_dist.cloud.memory import MemoryCloud
 from serverless_dist.cloud.services import Buffer, Delivery, Entry
 
+_MAX_NAME = 250  # bytes of a file's name; 255 fit
 _MAX_SOCKET_PATH = 100  # bytes; Linux takes 107, macOS 103
 
 
@@ -106,6 +108,7 @@ class LocalBlobs:
         try:
             with open(descriptor, "wb") as file:
                 file.write(data)
+            path.parent.mkdir(parents=True, exist_ok=True)
             if if_absent:
                 os.link(temporary, path)
             else:
@@ -129,8 +132,13 @@ class LocalBlobs:
 
     def list(self, prefix: str) -> Sequence[str]:
         """Return all keys that begin with `prefix`, sorted."""
-        names = os.listdir(self._directory)
-        keys = (unquote(name) for name in names if not name.startswith("+"))
+        keys = (
+            unquote(os.path.relpath(os.path.join(folder, name), top).replace("+/", ""))
+            for top in [self._directory]
+            for folder, _, names in os.walk(top)
+            for name in names
+            if not name.startswith("+")
+        )
         return sorted(key for key in keys if key.startswith(prefix))
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -140,7 +148,13 @@ class LocalBlobs:
 
     def _path(self, key: str) -> Path:
         check_key(key)
-        return self._directory / quote(key, safe=" ").replace(".", "%2E")
+        directory = self._directory
+        name = quote(key, safe=" ").replace(".", "%2E")
+        # A key may be longer than a file's name: then its head names folders.
+        while len(name) > _MAX_NAME:
+            directory /= name[:_MAX_NAME] + "+"
+            name = name[_MAX_NAME:]
+        return directory / name
 
 
 class LocalCloud:
@@ -161,12 +175,14 @@ class LocalCloud:
         self.blobs = LocalBlobs(address.directory / "blobs")
 
     @classmethod
-    def start(cls, mailboxes: int) -> "LocalCloud":
+    def start(
+        cls, mailboxes: int, *, visibility: float = VISIBILITY_TIMEOUT
+    ) -> "LocalCloud":
         """Make a directory, start a broker for it, and own both."""
         directory = private_directory()
         try:
             (directory / "blobs").mkdir()
-            broker = Broker(MemoryCloud(mailboxes), directory)
+            broker = Broker(MemoryCloud(mailboxes, visibility=visibility), directory)
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise

@@ -1,0 +1,123 @@
+"""The house rules that a machine can check."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import serverless_dist
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "serverless_dist"
+# Each floor may import itself and those before it; `testing` may import all.
+FLOORS = [
+    "errors",
+    "config",
+    "cloud",
+    "wire",
+    "transport",
+    "comm",
+    "runtime",
+    "tasks",
+    "plan",
+    "inference",
+    "cli",
+]
+MODULES = sorted(PACKAGE.rglob("*.py"))
+PUBLIC = [
+    "MPI",
+    "CloudError",
+    "Communicator",
+    "Config",
+    "CredentialsError",
+    "DataFileError",
+    "DeadlineError",
+    "Op",
+    "ProtocolError",
+    "RankDiedError",
+    "RankError",
+    "Report",
+    "Results",
+    "ServerlessDistError",
+    "Status",
+    "UnpicklableError",
+    "UsageError",
+    "report_progress",
+    "run",
+]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Give the names of all modules that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floor(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_module_imports_only_its_own_floor_and_those_below(path: Path) -> None:
+    here = floor(path)
+    if here in ("__init__", "testing"):
+        return
+    below = FLOORS[: FLOORS.index(here) + 1]
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top == "serverless_dist" and rest and rest[0] in [*FLOORS, "testing"]:
+            assert rest[0] in below, f"{here} imports {name}"
+
+
+def test_only_one_file_imports_boto3() -> None:
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        for name in imports(path)
+        if name.split(".")[0] in ("boto3", "botocore")
+    }
+    assert users == {"cloud/aws.py"}
+
+
+def test_inference_uses_only_public_names() -> None:
+    packages = {"comm", "cloud", "wire", "transport", "runtime"}
+    for path in PACKAGE.glob("inference/*.py"):
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "serverless_dist" and parts[1:2] and parts[1] in packages:
+                module = ".".join(parts[:2])
+                public = vars(sys.modules[module])["__all__"]
+                assert len(parts) == 2 or parts[2] in public, f"{path} imports {name}"
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(PUBLIC) == sorted(serverless_dist.__all__)
+    for name in PUBLIC:
+        assert hasattr(serverless_dist, name)
+
+
+def test_every_package_is_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in PACKAGE.rglob("__init__.py")
+    }
+    assert set(project["tool"]["setuptools"]["packages"]) == packages
+
+
+@pytest.mark.parametrize("heavy", ["boto3", "scipy", "rich", "moto"])
+def test_a_rank_starts_without(heavy: str) -> None:
+    code = (
+        "import sys, serverless_dist.runtime.handler;"
+        "sys.exit(sys.argv[1] in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, heavy], check=True)

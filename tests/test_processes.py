@@ -1,0 +1,126 @@
+"""Functions as processes: what they answer, how they end, what they leave: nothing."""
+
+import os
+import queue
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serverless_dist.cloud.processes import Ending, ProcessFunctions
+from serverless_dist.errors import CloudError
+
+PATIENCE = 30.0  # seconds that only a failing test waits
+
+
+@pytest.fixture
+def endings() -> queue.Queue[Ending]:
+    return queue.Queue()
+
+
+def functions(
+    handler: str, endings: queue.Queue[Ending] | None = None
+) -> ProcessFunctions:
+    on_end = None if endings is None else endings.put
+    return ProcessFunctions(f"tests.handlers:{handler}", on_end=on_end)
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process is there and not just waiting to be reaped."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def read_pids(fifo: Path) -> list[int]:
+    return [int(pid) for pid in fifo.read_text().split()]
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    path = tmp_path / "pids"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 1_000_000])
+def test_a_call_returns_the_answer(size: int) -> None:
+    payload = bytes(size)
+    assert functions("echo").call(payload) == payload
+
+
+@pytest.mark.parametrize(
+    ("handler", "payload", "how"),
+    [
+        ("fail", b"", "ended with exit code 1"),
+        ("leave", b"7", "ended with exit code 7"),
+        ("be_killed", b"", "was killed by SIGKILL"),
+    ],
+)
+def test_a_call_that_fails_says_how_the_process_ended(
+    handler: str, payload: bytes, how: str
+) -> None:
+    with pytest.raises(CloudError, match=f"tests.handlers:{handler} {how}"):
+        functions(handler).call(payload)
+
+
+@pytest.mark.parametrize(
+    ("handler", "payload", "code"),
+    [("echo", b"x", 0), ("leave", b"7", 7), ("be_killed", b"", -signal.SIGKILL)],
+)
+def test_the_end_of_an_invocation_is_told(
+    handler: str, payload: bytes, code: int, endings: queue.Queue[Ending]
+) -> None:
+    started = functions(handler, endings)
+    started.invoke(payload)
+    assert endings.get(timeout=PATIENCE) == Ending(payload, code)
+    started.close()
+
+
+def test_close_ends_processes_and_what_they_have_started(
+    fifo: Path, endings: queue.Queue[Ending]
+) -> None:
+    started = functions("write_pids_and_stay", endings)
+    started.invoke(os.fsencode(fifo))
+    pids = read_pids(fifo)
+    assert all(map(is_running, pids))
+    started.close()
+    assert not any(map(is_running, pids))
+    assert started.pids == []
+    assert endings.get(timeout=PATIENCE).exit_code == -signal.SIGTERM
+
+
+def test_processes_end_with_the_one_that_started_them(
+    fifo: Path, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    code = """
+import os, signal, sys
+from pathlib import Path
+from serverless_dist.cloud.processes import ProcessFunctions
+functions = ProcessFunctions(
+    "tests.handlers:write_pids_and_stay", scratch=[Path(sys.argv[2])]
+)
+functions.invoke(os.fsencode(sys.argv[1]))
+signal.pause()
+"""
+    root = Path(__file__).parent.parent
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code, os.fspath(fifo), os.fspath(scratch)], cwd=root
+    )
+    pids = read_pids(fifo)
+    # A descriptor of each process becomes readable when the process ends.
+    descriptors = [os.pidfd_open(pid) for pid in pids]
+    starter.kill()
+    starter.wait()
+    for descriptor in descriptors:
+        poll = select.poll()
+        poll.register(descriptor)
+        assert poll.poll(PATIENCE * 1_000)
+        os.close(descriptor)
+    assert not scratch.exists()

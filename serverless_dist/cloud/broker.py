@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingUnixStreamServer
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, current_thread
 from typing import Any
 
 import msgpack
@@ -47,12 +47,13 @@ class Broker:
         self._thread.start()
 
     def __repr__(self) -> str:
-        return f"<Broker {len(self._server.connections)} connections>"
+        return f"<Broker {len(self._server.sessions)} connections>"
 
     def close(self) -> None:
         """Stop serving: connected clients see the connection end."""
         self._server.closing.set()
         self._server.shutdown()
+        # Nobody new is let in now; whoever polls sees that we close.
         self._server.hang_up()
         self._server.server_close()
         self._thread.join()
@@ -65,13 +66,14 @@ class _Server(ThreadingUnixStreamServer):
     def __init__(self, address: str, cloud: MemoryCloud) -> None:
         self.cloud = cloud
         self.closing = Event()
-        self.connections: set[socket.socket] = set()
+        self.sessions: dict[Thread, socket.socket] = {}
         super().__init__(address, _Session)
 
     def hang_up(self) -> None:
-        for connection in list(self.connections):
+        for session, connection in list(self.sessions.items()):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+            session.join()
 
 
 class _Session(BaseRequestHandler):
@@ -81,10 +83,10 @@ class _Session(BaseRequestHandler):
     request: socket.socket
 
     def setup(self) -> None:
-        self.server.connections.add(self.request)
+        self.server.sessions[current_thread()] = self.request
 
     def finish(self) -> None:
-        self.server.connections.discard(self.request)
+        del self.server.sessions[current_thread()]
 
     def handle(self) -> None:
         with suppress(OSError):

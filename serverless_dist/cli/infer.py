@@ -1,0 +1,137 @@
+"""``serverless-dist infer``: the sparse-DNN benchmark on ranks."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from serverless_dist.cli.display import print_report, progress_bar
+from serverless_dist.cli.options import add_run_options, check_writable
+from serverless_dist.comm import get_self
+from serverless_dist.errors import RankError, UsageError
+from serverless_dist.inference import Answer, Job, Partition, infer, write_categories
+from serverless_dist.runtime import Report, Results, run
+
+
+def add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "infer",
+        help="run the Sparse DNN Graph Challenge on ranks",
+        description="Run a network of the Sparse DNN Graph Challenge, its rows split"
+        " over the ranks, and say what it took.",
+    )
+    add = parser.add_argument
+    add("--neurons", type=int, default=1_024, metavar="N", help="1024 to 65536")
+    add("--layers", type=int, default=120, metavar="L", help="1 to 1920")
+    add("--samples", type=int, default=10_000, metavar="S", help="inputs")
+    add("--ranks", type=int, default=4, metavar="P", help="1 is serial (default: 4)")
+    add_run_options(parser)
+    add("--partition", choices=tuple(Partition), default=Partition.CONTIGUOUS)
+    add("--seed", type=int, default=0, help="of the generated network and partition")
+    add("--data", type=Path, metavar="DIR", help="official files to use instead")
+    add("--output", type=Path, metavar="FILE", help="write the category numbers")
+    add(
+        "--no-check",
+        action="store_true",
+        help="do not compare with the answer of one process",
+    )
+    parser.set_defaults(command=run_command)
+
+
+def run_command(options: argparse.Namespace) -> None:
+    """Infer, compare, and report as asked."""
+    check_writable(options.json)
+    check_writable(options.output)
+    job = _job(options)
+    results = _infer(job, options)
+    categories = results[0].categories
+    assert categories is not None
+    matches = None if options.no_check else _matches_serial(categories, job, options)
+    if options.output:
+        write_categories(options.output, categories)
+    summary = {
+        **_summary(job, results.report, categories),
+        "matches_serial": matches,
+    }
+    if options.json:
+        options.json.write_text(json.dumps(summary, indent=2) + "\n")
+    _print(Console(), summary, results.report)
+
+
+def _job(options: argparse.Namespace) -> Job:
+    data: Path | None = options.data
+    if data is not None and not data.is_dir():
+        msg = f"there is no directory {data}"
+        raise UsageError(msg)
+    job = Job(
+        neurons=options.neurons,
+        layers=options.layers,
+        samples=options.samples,
+        directory=None if data is None else data.absolute(),
+        partition=Partition(options.partition),
+        seed=options.seed,
+    )
+    job.owners(options.ranks)
+    return job
+
+
+def _infer(job: Job, options: argparse.Namespace) -> Results[Answer]:
+    try:
+        with progress_bar("Layers") as on_progress:
+            return run(
+                infer,
+                job,
+                ranks=options.ranks,
+                cloud=options.cloud,
+                channel=options.channel,
+                timeout=options.timeout,
+                on_progress=on_progress,
+            )
+    except RankError as error:
+        if isinstance(error.__cause__, UsageError):
+            raise error.__cause__ from None  # the data's fault, not the rank's
+        raise
+
+
+def _matches_serial(
+    categories: NDArray[np.int64], job: Job, options: argparse.Namespace
+) -> bool:
+    """Tell whether one process finds the same; one rank is one process."""
+    if options.ranks == 1:
+        return True
+    serial = infer(get_self(), job).categories
+    return serial is not None and np.array_equal(categories, serial)
+
+
+def _summary(job: Job, report: Report, categories: NDArray[np.int64]) -> dict[str, Any]:
+    return {
+        "neurons": job.neurons,
+        "layers": job.layers,
+        "samples": job.samples,
+        "categories": len(categories),
+        **report.to_dict(),
+    }
+
+
+def _print(console: Console, summary: dict[str, Any], report: Report) -> None:
+    agreement = {
+        None: "not compared with one process",
+        True: "the same as one process finds",
+        False: "NOT the same as one process finds",
+    }[summary["matches_serial"]]
+    console.print(f"{summary['categories']} categories, {agreement}")
+    per_sample = 1_000 * report.seconds / summary["samples"]
+    console.print(
+        f"{summary['neurons']} neurons x {summary['layers']} layers,"
+        f" {summary['samples']:,} samples on {report.ranks} ranks,"
+        f" {report.channel} channel, {report.cloud} cloud:"
+        f" {report.seconds:.2f} s, {per_sample:.3f} ms per sample"
+    )
+    print_report(console, report)

@@ -1,0 +1,63 @@
+"""Read the command line, run the command, and turn errors into exit codes.
+
+0: done. 1: something failed. 2: the caller's mistake. 130: interrupted by Ctrl-C,
+143: by SIGTERM. Errors are one sentence on standard error; ``--debug`` adds the
+traceback.
+"""
+
+import argparse
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from serverless_dist.cli import infer, script
+from serverless_dist.errors import ServerlessDistError, UsageError
+
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``serverless-dist`` with these arguments; return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        with _ended_by_signals():
+            options.command(options)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except (ServerlessDistError, OSError) as error:
+        if options.debug:
+            traceback.print_exc()
+        print(f"serverless-dist: error: {error}", file=sys.stderr)
+        return _USAGE if isinstance(error, UsageError) else _FAILED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="serverless-dist",
+        description="MPI-like ranks on serverless functions, queues and objects.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    infer.add_command(commands)
+    script.add_command(commands)
+    return parser
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack, so that nothing is left running."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        del frame
+        sys.exit(128 + number)
+
+    before = {n: signal.signal(n, leave) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+import argparse
+from pathlib import Path
+
+from serverless_dist.errors import UsageError
+from serverless_dist.runtime.channels import CHANNELS
+from serverless_dist.runtime.clouds import CLOUDS
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that starts ranks takes."""
+    parser.add_argument(
+        "--channel", choices=CHANNELS, help="how ranks talk (default: queue)"
+    )
+    parser.add_argument(
+        "--cloud", choices=CLOUDS, help="where the services are (default: local)"
+    )
+    parser.add_argument(
+        "--timeout", type=float, metavar="S", help="seconds for all (default: 300)"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the report to FILE"
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error"
+    )
+
+
+def check_writable(path: Path | None) -> None:
+    """Refuse a file that cannot be written, before any work is done."""
+    if path is None:
+        return
+    if path.is_dir():
+        msg = f"cannot write {path}: it is a directory"
+        raise UsageError(msg)
+    if not path.absolute().parent.is_dir():
+        msg = f"cannot write {path}: there is no directory {path.absolute().parent}"
+        raise UsageError(msg)

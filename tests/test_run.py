@@ -1,0 +1,245 @@
+"""`run` with real processes on the local cloud."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import serverless_dist as sd
+from serverless_dist import MPI, Communicator
+from serverless_dist.runtime.channels import CHANNELS
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No file, process or thread outlives a run."""
+    monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path))
+    threads = threading.active_count()
+    yield
+    assert [path.name for path in tmp_path.glob("serverless-dist-*")] == []
+    assert threading.active_count() == threads
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    assert children == ""
+
+
+def add_up(comm: Communicator, values: list[float]) -> tuple[int, float]:
+    total = comm.allreduce(np.array(values) + comm.rank)
+    return comm.rank, float(total.sum())
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_every_rank_runs_and_returns(channel: str, ranks: int) -> None:
+    results = sd.run(add_up, [1.0, 2.0], ranks=ranks, channel=channel)
+    total = 3.0 * ranks + 2.0 * sum(range(ranks))
+    assert results == [(rank, total) for rank in range(ranks)]
+
+
+def test_the_report_counts_what_was_done() -> None:
+    report = sd.run(add_up, [0.0], ranks=2, channel="queue").report
+    assert (report.ranks, report.channel, report.cloud) == (2, "queue", "local")
+    # Each rank sends one message to the other, and its outcome to the driver.
+    assert report.usage.requests["sqs:SendMessageBatch"] == 4
+    assert report.usage.requests["lambda:Invoke"] == 2
+    assert "sns:PublishBatch" not in report.usage.requests
+    assert len(report.phases) == 2
+    assert report.seconds > 0
+    assert report.dollars["total"] == pytest.approx(
+        sum(report.dollars[service] for service in ("sns", "sqs", "s3", "lambda"))
+    )
+
+
+def test_lambdas_and_large_values_travel() -> None:
+    def ones(comm: Communicator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.ones(500_000) * scale * comm.size
+
+    scale = 3.0
+    for result in sd.run(ones, ranks=2, channel="direct"):
+        assert result.sum() == 3_000_000.0
+    assert sd.run(lambda comm: comm.rank, ranks=2, channel="direct") == [0, 1]
+
+
+def test_the_world_is_that_of_the_ranks() -> None:
+    def compare(comm: Communicator) -> bool:
+        return MPI.COMM_WORLD is comm
+
+    assert sd.run(compare, ranks=2, channel="direct") == [True, True]
+
+
+def fail_on_two(comm: Communicator) -> None:
+    if comm.rank == 2:
+        msg = "oops"
+        raise KeyError(msg)
+    comm.recv(source=2)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_one_ranks_exception_reaches_the_caller(channel: str) -> None:
+    with pytest.raises(sd.RankError) as caught:
+        sd.run(fail_on_two, ranks=4, channel=channel)
+    assert caught.value.rank == 2
+    assert "rank 2 raised KeyError: 'oops'" in str(caught.value)
+    assert "in fail_on_two" in caught.value.traceback
+    assert "rank.py" not in caught.value.traceback
+    assert repr(caught.value.__cause__) == "KeyError('oops')"
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "was killed by SIGKILL"),
+        (lambda: os._exit(3), "ended with exit code 3"),
+        (lambda: os._exit(0), "ended with exit code 0"),
+    ],
+    ids=["killed", "exit 3", "exit 0"],
+)
+def test_a_rank_that_vanishes_is_noticed(end: object, message: str) -> None:
+    def vanish(comm: Communicator) -> None:
+        assert callable(end)
+        end() if comm.rank == 1 else comm.recv(source=1)
+
+    with pytest.raises(sd.RankDiedError, match=f"rank 1 {message} before it returned"):
+        sd.run(vanish, ranks=2)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_wait_that_nobody_ends_names_rank_peer_and_tag(channel: str) -> None:
+    def wait(comm: Communicator) -> None:
+        if comm.rank == 0:
+            comm.recv(source=1, tag=7)
+        else:
+            comm.recv(source=0, tag=8)
+
+    with pytest.raises(sd.RankError) as caught:
+        sd.run(wait, ranks=2, channel=channel, timeout=3.0)
+    assert isinstance(caught.value.__cause__, sd.DeadlineError)
+    rank = caught.value.rank
+    assert f"for tag {7 + rank} from rank {1 - rank}" in str(caught.value.__cause__)
+
+
+def test_a_rank_that_computes_for_ever_is_ended_at_the_deadline() -> None:
+    def spin(comm: Communicator) -> None:
+        while comm.rank == 1:
+            pass
+
+    with pytest.raises(sd.DeadlineError, match="rank 1 did not finish within 1 s"):
+        sd.run(spin, ranks=2, timeout=1.0)
+
+
+def leave(comm: Communicator, code: int) -> None:
+    sys.exit(code)
+
+
+def test_sys_exit_is_a_failure_unless_it_says_success() -> None:
+    assert sd.run(leave, 0, ranks=2) == [None, None]
+    with pytest.raises(sd.RankError, match=r"rank . exited with code 3"):
+        sd.run(leave, 3, ranks=2)
+
+
+def test_a_value_that_cannot_be_pickled_is_named() -> None:
+    def give_lock(comm: Communicator) -> object:
+        return threading.Lock()
+
+    with pytest.raises(sd.RankError, match="the returned lock cannot be pickled"):
+        sd.run(give_lock, ranks=1)
+
+
+LOCK = threading.Lock()
+
+
+def use_lock(comm: Communicator) -> None:
+    with LOCK:
+        comm.barrier()
+
+
+def test_a_function_that_cannot_be_pickled_is_named_with_the_culprit() -> None:
+    # As in a main script, whose functions travel by value.
+    use_lock.__module__ = "__main__"
+    with pytest.raises(sd.UnpicklableError, match=r"use_lock .* 'LOCK' is a _thread"):
+        sd.run(use_lock)
+
+
+def test_an_argument_that_cannot_be_pickled_is_named() -> None:
+    with pytest.raises(sd.UnpicklableError, match=r"add_up .* argument 1 is a _thread"):
+        sd.run(add_up, [1.0], LOCK)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ranks": 0}, "cannot run 0 ranks"),
+        ({"ranks": 2.0}, "cannot run 2.0 ranks"),
+        ({"channel": "smoke"}, "no channel 'smoke': use one of direct, queue"),
+        ({"cloud": "nine"}, "no cloud 'nine': use one of local, emulated, aws"),
+        ({"timeout": 0}, "cannot run for 0 s"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_refused(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(sd.UsageError, match=message):
+        sd.run(add_up, [1.0], **arguments)  # type: ignore[arg-type]
+
+
+def test_what_is_no_function_is_refused() -> None:
+    with pytest.raises(sd.UsageError, match="takes a function of a communicator"):
+        sd.run(3)  # type: ignore[arg-type]
+
+
+def test_progress_reaches_the_caller() -> None:
+    def report(comm: Communicator) -> None:
+        if comm.rank == 0:
+            for done in range(1, 4):
+                sd.report_progress(done, 3)
+
+    seen: list[tuple[int, int]] = []
+    sd.run(report, ranks=2, on_progress=lambda *pair: seen.append(pair))
+    assert seen[-1] == (3, 3)
+
+
+STARTER = """
+import sys
+import serverless_dist as sd
+
+def announce(comm):
+    import os
+    with open({fifo!r}, "w") as file:
+        file.write(f"{{os.getpid()}}\\n")
+    comm.recv(source=0)
+
+try:
+    sd.run(announce, ranks=1, channel={channel!r}, timeout=60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("channel", ["queue", "direct"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_or_killed_driver_leaves_nothing(
+    tmp_path: Path, how: signal.Signals, channel: str
+) -> None:
+    fifo, temporary = tmp_path / "pid", tmp_path / "tmp"
+    os.mkfifo(fifo)
+    temporary.mkdir()
+    code = STARTER.format(fifo=os.fspath(fifo), channel=channel)
+    environment = {**os.environ, "TMPDIR": os.fspath(temporary)}
+    driver = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    pid = int(fifo.read_text())
+    descriptor = os.pidfd_open(pid)
+    driver.send_signal(how)
+    driver.wait()
+    poller = select.poll()
+    poller.register(descriptor)
+    assert poller.poll(30_000)
+    os.close(descriptor)
+    assert list(temporary.iterdir()) == []

@@ -5,7 +5,7 @@
     ServerlessDistError
     ├── UsageError (ValueError)        the caller's mistake: change the call, then repeat it
     │   ├── CredentialsError           no or expired AWS credentials
-    │   ├── DataFileError              a file is missing or malformed (file and line)
+    │   ├── DataFileError              a file is missing or malformed
     │   └── UnpicklableError           an object cannot travel (names the culprit)
     ├── ProtocolError                  a peer broke the rules; never retried
     ├── CloudError                     the cloud refused; ``retryable`` or not

@@ -6,6 +6,7 @@ from serverless_dist.cloud import Usage
 from serverless_dist.errors import DeadlineError, RankDiedError, RankError
 from serverless_dist.runtime.control import (
     Ended,
+    Event,
     Failure,
     Outcome,
     Phases,
@@ -85,7 +86,7 @@ def test_a_process_that_ends_without_a_word_fails_the_job_after_a_moment() -> No
 @pytest.mark.parametrize("first", ["the word", "the end"])
 def test_a_process_that_ends_after_its_word_is_fine(first: str) -> None:
     it = job(1)
-    events = [returned(0), Ended(0, "ended with exit code 0")]
+    events: list[Event] = [returned(0), Ended(0, "ended with exit code 0")]
     for event in events if first == "the word" else reversed(events):
         it.feed(event, 101.0)
     assert it.is_done

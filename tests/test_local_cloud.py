@@ -30,6 +30,8 @@ def start(stack: ExitStack, mailboxes: int = 2, visibility: float = 30.0) -> Loc
 
 
 class TestLocalQueue(QueueSuite):
+    short = 0.25
+
     @pytest.fixture(autouse=True)
     def _stack(self, stack: ExitStack) -> None:
         self._exits = stack

@@ -6,6 +6,8 @@ import select
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,13 @@ def read_pids(fifo: Path) -> list[int]:
     return [int(pid) for pid in fifo.read_text().split()]
 
 
+def wait_for_end(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor)
+    assert poll.poll(PATIENCE * 1_000)
+    os.close(descriptor)
+
+
 @pytest.fixture
 def fifo(tmp_path: Path) -> Path:
     path = tmp_path / "pids"
@@ -50,7 +59,8 @@ def fifo(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("size", [0, 1, 65_536, 1_000_000])
 def test_a_call_returns_the_answer(size: int) -> None:
     payload = bytes(size)
-    assert functions("echo").call(payload) == payload
+    with closing(functions("echo")) as started:
+        assert started.call(payload) == payload
 
 
 @pytest.mark.parametrize(
@@ -64,8 +74,11 @@ def test_a_call_returns_the_answer(size: int) -> None:
 def test_a_call_that_fails_says_how_the_process_ended(
     handler: str, payload: bytes, how: str
 ) -> None:
-    with pytest.raises(CloudError, match=f"tests.handlers:{handler} {how}"):
-        functions(handler).call(payload)
+    with (
+        closing(functions(handler)) as started,
+        pytest.raises(CloudError, match=f"tests.handlers:{handler} {how}"),
+    ):
+        started.call(payload)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +132,32 @@ signal.pause()
     starter.kill()
     starter.wait()
     for descriptor in descriptors:
-        poll = select.poll()
-        poll.register(descriptor)
-        assert poll.poll(PATIENCE * 1_000)
-        os.close(descriptor)
+        wait_for_end(descriptor)
     assert not scratch.exists()
+
+
+def test_processes_are_told_apart_by_numpys_generator() -> None:
+    with closing(functions("draw")) as started:
+        assert started.call(b"") != started.call(b"")
+
+
+def test_calls_side_by_side_get_their_own_answers() -> None:
+    payloads = [b"%d" % number for number in range(12)]
+    with closing(functions("echo")) as started, ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(started.call, payloads)) == payloads
+
+
+def test_processes_end_when_their_nursery_is_killed(
+    fifo: Path, endings: queue.Queue[Ending]
+) -> None:
+    started = functions("write_pids_and_stay", endings)
+    started.invoke(os.fsencode(fifo))
+    pids = read_pids(fifo)
+    descriptors = [os.pidfd_open(pid) for pid in pids]
+    started._nursery._process.kill()
+    assert endings.get(timeout=PATIENCE).exit_code == -signal.SIGKILL
+    for descriptor in descriptors:
+        wait_for_end(descriptor)
+    with pytest.raises(CloudError, match="the nursery is gone"):
+        started.invoke(b"")
+    started.close()

@@ -7,24 +7,21 @@ its own process group. Whatever the handler has started goes with it.
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from threading import Lock, Thread
+from threading import Condition
+from typing import BinaryIO
 
+from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
+from serverless_dist.cloud.nursery import Nursery
 from serverless_dist.cloud.process_host import pack_assignment
 from serverless_dist.errors import CloudError
 
 _GRACE = 0.5  # seconds from SIGTERM to SIGKILL
-_BOOT = (
-    "import sys; sys.path[:] = {path!r}; "
-    "from serverless_dist.cloud.process_host import main; main({lifeline}, {answer})"
-)
+_LAST = 5.0  # seconds from SIGKILL to the end of whoever should have told of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,13 @@ class Ending:
         return f"was killed by signal {-self.exit_code}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Invocation:
+    payload: bytes
+    lifeline: int
+    is_call: bool
+
+
 class ProcessFunctions:
     """Runs a handler in processes; see `Functions`.
 
@@ -52,6 +56,9 @@ class ProcessFunctions:
         takes the payload and returns the answer, both bytes.
     on_end
         Called from a thread of this object whenever an invoked process has ended.
+    preload
+        Modules that all processes will need: they are imported once, and so is the
+        handler's.
     scratch
         Directories that a process removes if it outlives the one that started it.
     """
@@ -61,130 +68,96 @@ class ProcessFunctions:
         handler: str,
         *,
         on_end: Callable[[Ending], None] | None = None,
+        preload: Sequence[str] = (),
         scratch: Sequence[Path] = (),
     ) -> None:
         self._handler = handler
         self._on_end = on_end
         self._scratch = [os.fspath(path) for path in scratch]
-        self._lock = Lock()
-        self._children: dict[int, _Child] = {}
-        self._watchers: list[Thread] = []
+        self._changed = Condition()
+        self._running: dict[int, _Invocation] = {}
+        self._exit_codes: dict[int, int] = {}  # of calls that have ended
+        self._starts = 0
+        self._nowhere = Path(os.devnull).open("wb")  # noqa: SIM115 - until close()
+        modules = [handler.partition(":")[0], *preload]
+        self._nursery = Nursery(modules, self._take_end)
 
     def __repr__(self) -> str:
-        return f"<ProcessFunctions {self._handler}: {len(self._children)} running>"
+        return f"<ProcessFunctions {self._handler}: {len(self._running)} running>"
 
     @property
     def pids(self) -> list[int]:
         """The processes that run now."""
-        with self._lock:
-            return list(self._children)
+        return self._nursery.pids
 
     def invoke(self, payload: bytes) -> None:
         """Start a process for `payload`."""
-        child = self._start(payload)
-        watcher = Thread(target=self._watch, args=(child, payload), daemon=True)
-        watcher.start()
-        with self._lock:
-            self._watchers = [w for w in self._watchers if w.is_alive()]
-            self._watchers.append(watcher)
+        self._start(payload, self._nowhere, is_call=False)
 
     def call(self, payload: bytes) -> bytes:
         """Return the answer of a process for `payload`."""
-        child = self._start(payload)
-        code = self._reap(child)
-        answer = child.answer()
-        if code:
-            msg = f"{self._handler} {Ending(payload, code)}; see its standard error"
-            raise CloudError(msg, retryable=False)
-        return answer
+        with TemporaryFile() as answer:
+            number = self._start(payload, answer, is_call=True)
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: number in self._exit_codes, LAMBDA_TIMEOUT
+                )
+                code = self._exit_codes.pop(number, None)
+            if code is None:
+                self._forget(number)
+                msg = f"{self._handler} did not answer in {LAMBDA_TIMEOUT:g} s"
+                raise CloudError(msg, retryable=False)
+            if code:
+                msg = f"{self._handler} {Ending(payload, code)}; see its standard error"
+                raise CloudError(msg, retryable=False)
+            answer.seek(0)
+            return answer.read()
 
     def close(self) -> None:
         """End all processes and wait for them: SIGTERM, half a second, SIGKILL."""
-        with self._lock:
-            children = list(self._children.values())
-        for child in children:
-            child.signal(signal.SIGTERM)
-        with self._lock:
-            watchers, self._watchers = self._watchers, []
-        deadline = time.monotonic() + _GRACE
-        for watcher in watchers:
-            watcher.join(max(0.0, deadline - time.monotonic()))
-        for child in children:
-            child.signal(signal.SIGKILL)
-        for watcher in watchers:
-            watcher.join()
+        for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _LAST)):
+            with self._changed:
+                if self._running:
+                    self._nursery.signal_all(number)
+                self._changed.wait_for(lambda: not self._running, patience)
+        self._nursery.close()
+        self._nowhere.close()
 
-    def _start(self, payload: bytes) -> "_Child":
-        child = _Child(self._handler, payload, self._scratch)
-        with self._lock:
-            self._children[child.pid] = child
-        return child
-
-    def _reap(self, child: "_Child") -> int:
-        code = child.reap()
-        with self._lock:
-            del self._children[child.pid]
-        return code
-
-    def _watch(self, child: "_Child", payload: bytes) -> None:
-        code = self._reap(child)
-        child.answer()
-        if self._on_end is not None:
-            self._on_end(Ending(payload, code))
-
-
-class _Child:
-    """A process, its lifeline and the file that takes its answer."""
-
-    def __init__(self, handler: str, payload: bytes, scratch: list[str]) -> None:
-        self._answer = TemporaryFile()  # noqa: SIM115 - closed by answer()
+    def _start(self, payload: bytes, answer: BinaryIO, *, is_call: bool) -> int:
         reading, writing = os.pipe()
-        boot = _BOOT.format(
-            path=sys.path, lifeline=reading, answer=self._answer.fileno()
-        )
+        lifeline = os.dup(writing)  # the other one may be let go at any time
+        with self._changed:
+            number = self._starts
+            self._starts += 1
+            self._running[number] = _Invocation(payload, writing, is_call)
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", boot],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(reading, self._answer.fileno()),
-                start_new_session=True,
-            )
+            # A process that has ended already does not read this.
+            with suppress(BrokenPipeError), open(lifeline, "wb") as pipe:
+                self._nursery.start(number, reading, answer.fileno())
+                pipe.write(pack_assignment(self._handler, payload, self._scratch))
         except BaseException:
-            os.close(writing)
-            self._answer.close()
+            self._forget(number)
             raise
         finally:
             os.close(reading)
-        self._lifeline = writing
-        self._lock = Lock()
-        with suppress(BrokenPipeError), open(writing, "wb", closefd=False) as pipe:
-            pipe.write(pack_assignment(handler, payload, scratch))
+        return number
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+    def _take_end(self, number: int, code: int) -> None:
+        invocation = self._forget(number)
+        if invocation is None:
+            return
+        if invocation.is_call:
+            with self._changed:
+                self._exit_codes[number] = code
+                self._changed.notify_all()
+        elif self._on_end is not None:
+            self._on_end(Ending(invocation.payload, code))
 
-    def signal(self, number: signal.Signals) -> None:
-        """Signal the whole process group, unless the process has been reaped."""
-        with self._lock, suppress(ProcessLookupError, PermissionError):
-            if self._process.returncode is None:
-                os.killpg(self.pid, number)
-
-    def reap(self) -> int:
-        """Wait for the end, kill what the process left behind, return its exit code.
-
-        The process is looked at before it is reaped: until then its group is its own.
-        """
-        with suppress(ChildProcessError):
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        self.signal(signal.SIGKILL)
-        with self._lock:
-            code = self._process.wait()
-        os.close(self._lifeline)
-        return code
-
-    def answer(self) -> bytes:
-        """Return what the process answered; once."""
-        with self._answer:
-            self._answer.seek(0)
-            return self._answer.read()
+    def _forget(self, number: int) -> _Invocation | None:
+        """Let an invocation's descriptors go; its process ends if it still runs."""
+        with self._changed:
+            invocation = self._running.pop(number, None)
+            self._changed.notify_all()
+        if invocation is not None:
+            os.close(invocation.lifeline)
+        return invocation

@@ -32,6 +32,12 @@ def unpack_code(data: bytearray) -> tuple[Function, Sequence[Any]]:
     return function, args
 
 
+def modules_of(function: Function) -> Sequence[str]:
+    """Return the modules that a rank imports to get the function."""
+    name = getattr(function, "__module__", None)
+    return [] if name in (None, "__main__") else [name]
+
+
 def _culprit(function: Function, args: Sequence[Any], error: Exception) -> str:
     """Return which part of a call cannot be pickled, in words."""
     for name, value in _parts(function, args):

@@ -19,7 +19,7 @@ from serverless_dist.config import Config
 from serverless_dist.errors import ServerlessDistError, UsageError
 from serverless_dist.runtime.channels import check_channel
 from serverless_dist.runtime.clouds import Address, check_cloud, open_cloud
-from serverless_dist.runtime.code import Function, pack_code
+from serverless_dist.runtime.code import Function, modules_of, pack_code
 from serverless_dist.runtime.control import (
     MAILBOXES,
     ControlDesk,
@@ -116,7 +116,7 @@ def run(
     settings = _check(function, ranks, cloud, channel, timeout, config)
     code = pack_code(function, args)
     with ExitStack() as stack:
-        return _Run(settings, stack).go(code, on_progress)
+        return _Run(settings, modules_of(function), stack).go(code, on_progress)
 
 
 def _check(
@@ -150,7 +150,9 @@ def _check(
 class _Run:
     """One run: what it opens, `stack` closes, the ranks first and the cloud last."""
 
-    def __init__(self, settings: _Settings, stack: ExitStack) -> None:
+    def __init__(
+        self, settings: _Settings, preload: Sequence[str], stack: ExitStack
+    ) -> None:
         self._settings = settings
         self._key = JobKey(secrets.token_bytes(16), secrets.token_bytes(32))
         self._prefix = f"{self._key.job.hex()}/"
@@ -170,7 +172,10 @@ class _Run:
             closing(ControlLine.of_watcher(size, cloud, key))
         )
         self._functions = ProcessFunctions(
-            HANDLER, on_end=self._tell_end, scratch=self._scratch()
+            HANDLER,
+            on_end=self._tell_end,
+            preload=preload,
+            scratch=self._scratch(),
         )
         stack.callback(self._functions.close)
         stack.callback(self._is_over.set)

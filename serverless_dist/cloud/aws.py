@@ -1,0 +1,350 @@
+"""The cloud of AWS: SQS, SNS and S3 over boto3, which only this file imports.
+
+1. Clients are made once per `AwsCloud`, from a session of its own; they are safe to
+   use from several threads.
+2. Every error of the SDK becomes one of this package's in `aws_errors`, with the
+   original as its cause; no message carries a credential.
+3. An endpoint other than AWS's own is an emulator's: it gets dummy credentials, and
+   nothing of the user's AWS configuration is read for it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore import exceptions as sdk
+from botocore.config import Config
+from botocore.parsers import ResponseParserError
+
+from serverless_dist.cloud.attempts import Patience, Refusal, call
+from serverless_dist.cloud.aws_address import AwsAddress, FabricNames, count_topics
+from serverless_dist.cloud.aws_blobs import S3Blobs
+from serverless_dist.cloud.aws_queues import SnsTopic, SqsQueue
+from serverless_dist.cloud.aws_refusals import RENEW_CREDENTIALS, error_of
+from serverless_dist.cloud.clock import SystemClock
+from serverless_dist.cloud.limits import MAX_WAIT
+from serverless_dist.cloud.services import Clock
+from serverless_dist.errors import CloudError, CredentialsError, UsageError
+
+__all__ = [
+    "AwsAddress",
+    "AwsClients",
+    "AwsCloud",
+    "AwsService",
+    "S3Blobs",
+    "SnsTopic",
+    "SqsQueue",
+]
+
+_THREADS = 8  # batches that go out side by side; more would only wait for the CPU
+# Of each client: those threads, the threads of a caller who gets many blobs at once,
+# and a long poll. They are opened as needed.
+_CONNECTIONS = 32
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = MAX_WAIT + 10  # a long poll answers late, but it answers
+_ATTEMPTS = 4  # of the SDK, which waits 50 ms, 100 ms, ... between them
+
+_NO_CREDENTIALS = (
+    sdk.NoCredentialsError,
+    sdk.PartialCredentialsError,
+    sdk.CredentialRetrievalError,
+    sdk.TokenRetrievalError,
+    sdk.NoAuthTokenError,
+    sdk.ProfileNotFound,
+    sdk.SSOError,
+    getattr(sdk, "LoginError", sdk.SSOError),  # since botocore 1.41
+)
+
+
+@contextmanager
+def aws_errors(what: str, resource: str, endpoint: str) -> Iterator[None]:
+    """Turn errors of the SDK into this package's.
+
+    Parameters
+    ----------
+    what
+        Service and operation, for messages.
+    resource
+        What the operation is about, for messages.
+    endpoint
+        Where the request goes.
+    """
+    try:
+        yield
+    except sdk.ClientError as error:
+        raise error_of(error.response, what, resource) from error
+    except _NO_CREDENTIALS as error:
+        kind = type(error).__name__
+        msg = f"{what}: no usable AWS credentials ({kind}): {RENEW_CREDENTIALS}"
+        raise CredentialsError(msg) from error
+    except sdk.NoRegionError as error:
+        msg = "no AWS region is set: set AWS_REGION or pass a region"
+        raise UsageError(msg) from error
+    except (
+        sdk.ResponseStreamingError,
+        sdk.IncompleteReadError,
+        ResponseParserError,  # a busy load balancer may answer in HTML
+    ) as error:
+        # The SDK does not try these again.
+        kind = type(error).__name__
+        msg = f"{what} on {resource}: {endpoint} gave a broken answer ({kind})"
+        raise Refusal(msg, retryable=True, code=kind) from error
+    except (sdk.ConnectionError, sdk.HTTPClientError) as error:
+        kind = type(error).__name__
+        msg = f"{what} on {resource}: cannot reach {endpoint} ({kind})"
+        raise CloudError(msg, retryable=True) from error
+    except (sdk.ParamValidationError, sdk.ValidationError) as error:
+        msg = f"{what} on {resource}: {error}"
+        raise UsageError(msg) from error
+    except sdk.BotoCoreError as error:
+        msg = f"{what} on {resource} failed: {error}"
+        raise CloudError(msg, retryable=False) from error
+
+
+class AwsService:
+    """The client of one service of AWS; see `Service`.
+
+    Parameters
+    ----------
+    client
+        Made by boto3.
+    patience
+        How long to ask again when the service is busy.
+    """
+
+    def __init__(self, client: Any, patience: Patience | None = None) -> None:
+        self._client = client
+        self.patience = Patience() if patience is None else patience
+        self.name: str = client.meta.service_model.service_id
+
+    def __repr__(self) -> str:
+        return f"<AwsService {self.name} at {self._client.meta.endpoint_url}>"
+
+    def request(
+        self, operation: str, resource: str, **arguments: object
+    ) -> dict[str, Any]:
+        """Send one request and return the answer, with a streamed body read whole."""
+        what = f"{self.name} {self._client.meta.method_to_api_mapping[operation]}"
+        with aws_errors(what, resource, self._client.meta.endpoint_url):
+            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+            if "Body" in answer:
+                answer["Body"] = answer["Body"].read()
+        return answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+class AwsClients:
+    """The clients of SQS, SNS and S3, and the threads that share them.
+
+    Parameters
+    ----------
+    region
+        The region; None takes the one of the environment or the user's profile.
+    endpoint
+        Where an emulator listens; None is AWS itself.
+    patience
+        How long to ask again when a service is busy.
+    """
+
+    def __init__(
+        self,
+        region: str | None,
+        endpoint: str | None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        try:
+            with aws_errors("the AWS SDK", endpoint or "AWS", endpoint or "AWS"):
+                session = _session(region, endpoint)
+                self.sqs, self.sns, self.s3 = (
+                    AwsService(
+                        session.client(
+                            name, endpoint_url=endpoint, config=_config(endpoint)
+                        ),
+                        patience,
+                    )
+                    for name in ("sqs", "sns", "s3")
+                )
+        except ValueError as error:
+            if isinstance(error, UsageError):
+                raise
+            msg = f"{endpoint!r} is no endpoint: give a URL, as http://127.0.0.1:5000"
+            raise UsageError(msg) from error
+        self.region: str = session.region_name
+        self.partition: str = session.get_partition_for_region(self.region)
+        self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
+
+    def close(self) -> None:
+        """End the threads and close the connections; twice is no error."""
+        self.pool.shutdown(cancel_futures=True)
+        for service in (self.sqs, self.sns, self.s3):
+            service.close()
+
+
+def _session(region: str | None, endpoint: str | None) -> boto3.Session:
+    if endpoint is None:
+        return boto3.Session(region_name=region)
+    core = botocore.session.Session(
+        session_vars={
+            "profile": (None, [], None, None),
+            "config_file": (None, [], os.devnull, None),
+            "credentials_file": (None, [], os.devnull, None),
+        }
+    )
+    return boto3.Session(
+        botocore_session=core,
+        region_name=region or "us-east-1",
+        aws_access_key_id="emulated",
+        aws_secret_access_key="emulated",
+    )
+
+
+def _config(endpoint: str | None) -> Config:
+    return Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=_CONNECTIONS,
+        tcp_keepalive=True,
+        # An emulator is on this machine: no proxy leads to it.
+        proxies={} if endpoint else None,
+    )
+
+
+class AwsCloud:
+    """A provisioned fabric of AWS; see `Cloud`.
+
+    Parameters
+    ----------
+    address
+        Where it is. Nothing is asked of AWS before the first use.
+    clients
+        Those to use, and to close with it; None makes new ones.
+    """
+
+    def __init__(self, address: AwsAddress, clients: AwsClients | None = None) -> None:
+        if clients is None:
+            clients = AwsClients(address.region, address.endpoint)
+        self.address = address
+        self._clients = clients
+        self._clock = SystemClock()
+        self._mailboxes = tuple(
+            SqsQueue(clients.sqs, f"{address.queue_url_prefix}{index}", clients.pool)
+            for index in range(address.mailboxes)
+        )
+        self._topics = (
+            SnsTopic(clients.sns, address.topic_arns, address.mailboxes, clients.pool),
+        )
+        self._blobs = S3Blobs(clients.s3, address.bucket, clients.pool)
+
+    def __repr__(self) -> str:
+        where = self.address.endpoint or self.address.region
+        return f"<AwsCloud {self.address.bucket} at {where}>"
+
+    @classmethod
+    def connect(cls, address: AwsAddress) -> "AwsCloud":
+        """Return the fabric at an address, without a request."""
+        return cls(address)
+
+    @classmethod
+    def find(
+        cls,
+        fabric: str,
+        *,
+        mailboxes: int,
+        region: str | None = None,
+        endpoint: str | None = None,
+    ) -> "AwsCloud":
+        """Look a provisioned fabric up in a request for each kind of its parts.
+
+        Parameters
+        ----------
+        fabric
+            Its name.
+        mailboxes
+            How many of its mailboxes will be used.
+        region
+            The region; None takes the one of the environment or the user's profile.
+        endpoint
+            Where an emulator listens; None is AWS itself.
+
+        Raises
+        ------
+        UsageError
+            A part of it does not exist: the message says which.
+        CredentialsError
+            There are no usable credentials.
+        CloudError
+            AWS cannot be reached or does not allow it.
+        """
+        names = FabricNames(fabric)
+        topics = count_topics(mailboxes)
+        clients = AwsClients(region, endpoint)
+        try:
+            return cls(_look_up(clients, names, mailboxes, topics), clients)
+        except BaseException:
+            clients.close()
+            raise
+
+    @property
+    def clock(self) -> Clock:
+        """The time that its services go by."""
+        return self._clock
+
+    @property
+    def mailboxes(self) -> Sequence[SqsQueue]:
+        """The queues, by index."""
+        return self._mailboxes
+
+    @property
+    def topics(self) -> Sequence[SnsTopic]:
+        """The topics, each reaching all mailboxes."""
+        return self._topics
+
+    @property
+    def blobs(self) -> S3Blobs:
+        """The object store."""
+        return self._blobs
+
+    def close(self) -> None:
+        """End the threads and close the connections; twice is no error."""
+        self._clients.close()
+
+
+def _look_up(
+    clients: AwsClients, names: FabricNames, mailboxes: int, topics: int
+) -> AwsAddress:
+    # The last mailbox is made last, so that it stands for all.
+    last = names.mailbox(mailboxes - 1)
+    found = call(clients.sqs, "get_queue_url", f"queue {last}", QueueName=last)
+    url: str = found["QueueUrl"]
+    account = url.split("/")[-2]
+    arns = tuple(
+        f"arn:{clients.partition}:sns:{clients.region}:{account}:{names.topic(index)}"
+        for index in range(topics)
+    )
+    for arn in arns:
+        call(clients.sns, "get_topic_attributes", f"topic {arn}", TopicArn=arn)
+    bucket = names.bucket(account)
+    call(
+        clients.s3,
+        "head_bucket",
+        f"bucket {bucket}",
+        Bucket=bucket,
+        ExpectedBucketOwner=account,
+    )
+    return AwsAddress(
+        region=clients.region,
+        endpoint=clients.endpoint,
+        queue_url_prefix=url.removesuffix(str(mailboxes - 1)),
+        topic_arns=arns,
+        bucket=bucket,
+        mailboxes=mailboxes,
+    )

@@ -1,0 +1,321 @@
+"""Creating and removing a fabric's queues, topics and bucket on AWS.
+
+1. Creating is idempotent: what is there is kept, what is missing is added.
+2. On AWS a new queue can be used after a second, a filter policy works within
+   15 minutes, and the name of a removed queue is blocked for a minute: this belongs
+   long before a job, never on its path.
+3. A queue takes messages from the one topic that serves it, beside what the
+   account's own IAM policies allow, and from nobody else.
+4. Bodies and blobs that nobody fetches are gone after a day.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from functools import partial
+from typing import Any
+
+from serverless_dist.cloud.attempts import (
+    Patience,
+    Refusal,
+    Service,
+    call,
+    side_by_side,
+)
+from serverless_dist.cloud.aws import AwsClients
+from serverless_dist.cloud.aws_address import AwsAddress, FabricNames, count_topics
+from serverless_dist.cloud.aws_blobs import S3Blobs
+from serverless_dist.cloud.aws_refusals import NotProvisionedError
+from serverless_dist.cloud.limits import (
+    MAX_FILTERS,
+    SQS_MAX_BYTES,
+    VISIBILITY_TIMEOUT,
+)
+
+_DAY = 86_400  # seconds
+# A removed queue blocks its name for 60 seconds: CreateQueue, API reference.
+_PATIENCE = Patience(attempts=30, seconds=90.0)
+
+
+def provision(
+    fabric: str,
+    mailboxes: int,
+    *,
+    region: str | None = None,
+    endpoint: str | None = None,
+    visibility: float = VISIBILITY_TIMEOUT,
+) -> AwsAddress:
+    """Create a fabric, or add what is missing, and return where it is.
+
+    Parameters
+    ----------
+    fabric
+        Its name: up to 50 lower-case letters, digits and inner hyphens.
+    mailboxes
+        How many queues it has at least.
+    region
+        The region; None takes the one of the environment or the user's profile.
+    endpoint
+        Where an emulator listens; None is AWS itself.
+    visibility
+        Seconds that a received body stays hidden.
+
+    Raises
+    ------
+    UsageError
+        The name or a number is not possible.
+    CredentialsError
+        There are no usable credentials.
+    CloudError
+        AWS cannot be reached or does not allow it.
+    """
+    with closing(AwsClients(region, endpoint, _PATIENCE)) as clients:
+        return create(clients, FabricNames(fabric), mailboxes, visibility)
+
+
+def deprovision(
+    fabric: str, *, region: str | None = None, endpoint: str | None = None
+) -> None:
+    """Remove all of a fabric's topics, queues, blobs and its bucket.
+
+    Parameters
+    ----------
+    fabric
+        Its name; one that does not exist is no error.
+    region
+        The region; None takes the one of the environment or the user's profile.
+    endpoint
+        Where an emulator listens; None is AWS itself.
+    """
+    with closing(AwsClients(region, endpoint, _PATIENCE)) as clients:
+        remove(clients, FabricNames(fabric))
+
+
+def create(
+    clients: AwsClients,
+    names: FabricNames,
+    mailboxes: int,
+    visibility: float = VISIBILITY_TIMEOUT,
+) -> AwsAddress:
+    """Create a fabric with these clients; see `provision`."""
+    # The topics tell the account, which the policies of the queues need.
+    arns = [
+        _create_topic(clients, names.topic(index))
+        for index in range(count_topics(mailboxes))
+    ]
+    account = arns[0].split(":")[4]
+    bucket = names.bucket(account)
+    _create_bucket(clients, bucket, account)
+    urls = [""] * mailboxes
+
+    def create_mailbox(index: int) -> None:
+        name, arn = names.mailbox(index), arns[index // MAX_FILTERS]
+        urls[index] = _create_queue(clients, name, arn, visibility)
+        _subscribe(clients, index, name, arn)
+
+    # The last one is made last: whoever finds it finds all.
+    jobs = [partial(create_mailbox, index) for index in range(mailboxes)]
+    side_by_side(clients.pool, jobs[:-1])
+    jobs[-1]()
+    return AwsAddress(
+        region=clients.region,
+        endpoint=clients.endpoint,
+        queue_url_prefix=urls[0].removesuffix("0"),
+        topic_arns=tuple(arns),
+        bucket=bucket,
+        mailboxes=mailboxes,
+    )
+
+
+def remove(clients: AwsClients, names: FabricNames) -> None:
+    """Remove a fabric with these clients; see `deprovision`."""
+    topics = [
+        topic["TopicArn"]
+        for topic in _pages(clients.sns, "list_topics", "Topics")
+        if _is_numbered(topic["TopicArn"].rpartition(":")[2], names.topic_prefix)
+    ]
+    urls = [
+        url
+        for url in _pages(
+            clients.sqs,
+            "list_queues",
+            "QueueUrls",
+            QueueNamePrefix=names.mailbox_prefix,
+            MaxResults=1_000,
+        )
+        if _is_numbered(url.rpartition("/")[2], names.mailbox_prefix)
+    ]
+    # The topics go last: they tell the account, and so the name of the bucket, to
+    # whoever has to finish what broke off here.
+    accounts = [arn.split(":")[4] for arn in topics] + [u.split("/")[-2] for u in urls]
+    for account in accounts[:1]:
+        _delete_bucket(clients, names.bucket(account), account)
+    side_by_side(clients.pool, [partial(_delete_queue, clients, url) for url in urls])
+    for arn in topics:
+        call(clients.sns, "delete_topic", f"topic {arn}", TopicArn=arn)
+
+
+def _is_numbered(name: str, prefix: str) -> bool:
+    return re.fullmatch(re.escape(prefix) + r"\d+", name) is not None
+
+
+def _pages(
+    service: Service, operation: str, field: str, **arguments: object
+) -> Iterator[Any]:
+    more: dict[str, str] = {}
+    while True:
+        answer = call(service, operation, "all", **arguments, **more)
+        yield from answer.get(field, ())
+        if not answer.get("NextToken"):
+            return
+        more = {"NextToken": answer["NextToken"]}
+
+
+def _create_topic(clients: AwsClients, name: str) -> str:
+    answer = call(clients.sns, "create_topic", f"topic {name}", Name=name)
+    arn: str = answer["TopicArn"]
+    return arn
+
+
+def _queue_arn(clients: AwsClients, topic: str, name: str) -> str:
+    account = topic.split(":")[4]
+    return f"arn:{clients.partition}:sqs:{clients.region}:{account}:{name}"
+
+
+def _create_queue(clients: AwsClients, name: str, topic: str, visibility: float) -> str:
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": _queue_arn(clients, topic, name),
+                "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+            }
+        ],
+    }
+    attributes = {
+        "MaximumMessageSize": str(SQS_MAX_BYTES),
+        "MessageRetentionPeriod": str(_DAY),
+        "Policy": json.dumps(policy),
+        "SqsManagedSseEnabled": "true",
+        "VisibilityTimeout": str(math.ceil(visibility)),
+    }
+    resource = f"queue {name}"
+    try:
+        answer = call(
+            clients.sqs,
+            "create_queue",
+            resource,
+            QueueName=name,
+            Attributes=attributes,
+        )
+    except Refusal as refusal:
+        if refusal.code not in {"QueueAlreadyExists", "QueueNameExists"}:
+            raise
+        # It is there, with other attributes.
+        answer = call(clients.sqs, "get_queue_url", resource, QueueName=name)
+        call(
+            clients.sqs,
+            "set_queue_attributes",
+            resource,
+            QueueUrl=answer["QueueUrl"],
+            Attributes=attributes,
+        )
+    url: str = answer["QueueUrl"]
+    return url
+
+
+def _subscribe(clients: AwsClients, index: int, name: str, topic: str) -> None:
+    call(
+        clients.sns,
+        "subscribe",
+        f"topic {topic}",
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=_queue_arn(clients, topic, name),
+        Attributes={
+            "RawMessageDelivery": "true",
+            "FilterPolicy": json.dumps({"target": [str(index)]}),
+        },
+        ReturnSubscriptionArn=True,
+    )
+
+
+def _create_bucket(clients: AwsClients, bucket: str, account: str) -> None:
+    resource = f"bucket {bucket}"
+    home = clients.region == "us-east-1"  # which S3 does not take as a constraint
+    place = {"LocationConstraint": clients.region}
+    try:
+        call(
+            clients.s3,
+            "create_bucket",
+            resource,
+            Bucket=bucket,
+            **({} if home else {"CreateBucketConfiguration": place}),
+        )
+    except Refusal as refusal:
+        if refusal.code != "BucketAlreadyOwnedByYou":
+            raise
+    settings: dict[str, dict[str, object]] = {
+        "put_public_access_block": {
+            "PublicAccessBlockConfiguration": {
+                "BlockPublicAcls": True,
+                "IgnorePublicAcls": True,
+                "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True,
+            }
+        },
+        "put_bucket_encryption": {
+            "ServerSideEncryptionConfiguration": {
+                "Rules": [
+                    {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+                ]
+            }
+        },
+        "put_bucket_lifecycle_configuration": {
+            "LifecycleConfiguration": {
+                "Rules": [
+                    {
+                        "ID": "expire",
+                        "Status": "Enabled",
+                        "Filter": {"Prefix": ""},
+                        "Expiration": {"Days": 1},
+                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+                    }
+                ]
+            }
+        },
+    }
+    for operation, arguments in settings.items():
+        call(
+            clients.s3,
+            operation,
+            resource,
+            Bucket=bucket,
+            ExpectedBucketOwner=account,
+            **arguments,
+        )
+
+
+def _delete_queue(clients: AwsClients, url: str) -> None:
+    with suppress(NotProvisionedError):  # it goes in its own time
+        call(
+            clients.sqs, "delete_queue", f"queue {url.rpartition('/')[2]}", QueueUrl=url
+        )
+
+
+def _delete_bucket(clients: AwsClients, bucket: str, account: str) -> None:
+    blobs = S3Blobs(clients.s3, bucket, clients.pool)
+    with suppress(NotProvisionedError):
+        blobs.delete(blobs.list(""))
+        call(
+            clients.s3,
+            "delete_bucket",
+            f"bucket {bucket}",
+            Bucket=bucket,
+            ExpectedBucketOwner=account,
+        )

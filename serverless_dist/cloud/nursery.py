@@ -1,0 +1,120 @@
+"""Processes by the dozen: imports are paid for once, by the process they fork from."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Lock, Thread
+
+from serverless_dist.cloud.nursery_host import ENDED, KILL, PACKET, START
+from serverless_dist.errors import CloudError
+
+_BOOT = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from serverless_dist.cloud.nursery_host import main; main({line}, {preload!r})"
+)
+
+
+class Nursery:
+    """Starts processes that run `process_host.main`, each in a session of its own.
+
+    Parameters
+    ----------
+    preload
+        Modules to import before the first fork.
+    on_end
+        Called from a thread of this object with the number of a process and its exit
+        code, when it has ended.
+    """
+
+    def __init__(
+        self, preload: Sequence[str], on_end: Callable[[int, int], None]
+    ) -> None:
+        self._on_end = on_end
+        self._lock = Lock()
+        self._pending: deque[int] = deque()
+        self._pids: dict[int, int] = {}  # by number
+        self._line, line = socket.socketpair()
+        boot = _BOOT.format(path=sys.path, line=line.fileno(), preload=tuple(preload))
+        with line:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", boot],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(line.fileno(),),
+                start_new_session=True,
+            )
+        self._reader = Thread(target=self._read, name="nursery", daemon=True)
+        self._reader.start()
+
+    def __repr__(self) -> str:
+        return f"<Nursery {len(self._pids)} running, {len(self._pending)} to start>"
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run now."""
+        with self._lock:
+            return list(self._pids.values())
+
+    def start(self, number: int, lifeline: int, answer: int) -> None:
+        """Start a process with copies of two descriptors; `number` is its name here.
+
+        Raises
+        ------
+        CloudError
+            The nursery is gone.
+        """
+        with self._lock:
+            try:
+                packet = PACKET.pack(START, 0, 0)
+                socket.send_fds(self._line, [packet], [lifeline, answer])
+            except OSError as error:
+                msg = f"no process could be started: the nursery is gone ({error})"
+                raise CloudError(msg, retryable=False) from error
+            self._pending.append(number)
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Signal the groups of all processes that run."""
+        with self._lock, suppress(OSError):
+            for pid in self._pids.values():
+                self._line.sendall(PACKET.pack(KILL, pid, number))
+
+    def close(self) -> None:
+        """End the nursery itself; its processes have ended before."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        self._line.close()
+
+    def _read(self) -> None:
+        """Take note of starts and ends until the nursery is gone."""
+        numbers: dict[int, int] = {}  # by process
+        with self._line.makefile("rb") as packets, suppress(ConnectionError):
+            while len(packet := packets.read(PACKET.size)) == PACKET.size:
+                letter, pid, code = PACKET.unpack(packet)
+                if letter == ENDED:
+                    number = numbers.pop(pid)
+                    with self._lock:
+                        del self._pids[number]
+                    self._on_end(number, code)
+                else:
+                    with self._lock:
+                        numbers[pid] = self._pending.popleft()
+                        self._pids[numbers[pid]] = pid
+        for number in self._close_line():
+            self._on_end(number, -signal.SIGKILL)
+
+    def _close_line(self) -> list[int]:
+        """Let no more be started; return who has not ended, which is as good as dead.
+
+        A process whose nursery is gone is ended by whoever holds its lifeline.
+        """
+        with self._lock:
+            with suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
+            left = [*self._pids, *self._pending]
+            self._pids.clear()
+            self._pending.clear()
+        return left

@@ -1,0 +1,98 @@
+"""The emulated cloud starts by itself and leaves nothing behind."""
+
+import importlib.util
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from serverless_dist.cloud import Entry, emulated
+from serverless_dist.cloud.aws import AwsCloud
+from serverless_dist.cloud.emulated import EmulatedCloud, EmulatedServer
+from serverless_dist.errors import CloudError, UsageError
+from serverless_dist.testing.expect import receive_until
+
+PARENT = """
+import os, signal, sys
+from serverless_dist.cloud.emulated import EmulatedServer
+server = EmulatedServer()
+print(server.pid, flush=True)
+{ending}
+"""
+
+
+def is_listening(endpoint: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(endpoint.rpartition(":")[2]))) == 0
+
+
+def test_an_emulated_cloud_carries_messages_and_ends() -> None:
+    with EmulatedCloud(2) as cloud:
+        endpoint = cloud.address.endpoint
+        assert endpoint is not None
+        assert is_listening(endpoint)
+        with closing(AwsCloud.connect(cloud.address)) as other:
+            other.topics[0].publish([Entry(b"hello", (1,))])
+            receive_until(cloud.mailboxes[1], [b"hello"])
+            other.blobs.put("key", b"data")
+            assert cloud.blobs.get("key") == b"data"
+    assert not is_listening(endpoint)
+    cloud.close()
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(0)", "raise SystemExit"],
+)
+def test_the_server_ends_with_its_parent_however_that_ends(ending: str) -> None:
+    parent = subprocess.run(
+        [sys.executable, "-c", PARENT.format(ending=ending)],
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    server = int(parent.stdout)
+    try:
+        watch = os.pidfd_open(server)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([watch], [], [], 10)[0], "the server outlives its parent"
+    finally:
+        os.close(watch)
+
+
+def test_a_server_that_was_killed_closes_in_silence() -> None:
+    with EmulatedServer() as server:
+        os.kill(server.pid, signal.SIGKILL)
+    server.close()
+    assert repr(server) == f"<EmulatedServer at {server.endpoint}, ended>"
+
+
+def test_a_missing_moto_is_told_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'serverless_dist\[emulated\]'"):
+        EmulatedCloud(1)
+
+
+@pytest.mark.parametrize(
+    ("boot", "why"),
+    [
+        ("raise RuntimeError('no such luck')", "RuntimeError: no such luck"),
+        ("import os; os.read(0, 1)", "no answer within 1 s"),
+    ],
+)
+def test_a_server_that_does_not_start_is_told_and_ended(
+    monkeypatch: pytest.MonkeyPatch, boot: str, why: str
+) -> None:
+    monkeypatch.setattr(emulated, "_BOOT", boot)
+    if "read" in boot:
+        monkeypatch.setattr(emulated, "_START_SECONDS", 1.0)
+    with pytest.raises(CloudError, match=f"did not start: {why}"):
+        EmulatedCloud(1)

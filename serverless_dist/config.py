@@ -28,7 +28,8 @@ class Config:
     fabric
         The name of the provisioned fabric on AWS; ``SERVERLESS_DIST_FABRIC``.
     region
-        The AWS region; ``SERVERLESS_DIST_REGION``; None: boto3's own setting.
+        The AWS region; ``SERVERLESS_DIST_REGION`` or ``AWS_REGION``; None: boto3's
+        own setting.
     endpoint
         The URL of an AWS emulator to use instead of starting one;
         ``SERVERLESS_DIST_ENDPOINT``.
@@ -58,6 +59,8 @@ class Config:
             for name in ("cloud", "channel", "fabric", "region", "endpoint")
             if environ.get(_PREFIX + name.upper())
         }
+        if environ.get("AWS_REGION"):
+            values.setdefault("region", environ["AWS_REGION"])
         for name, number in (("timeout", float), ("memory_mb", int)):
             text = environ.get(_PREFIX + name.upper())
             if text:

@@ -3,7 +3,7 @@
 ::
 
     ServerlessDistError
-    ├── UsageError (ValueError)        the caller's mistake: change the call, then repeat it
+    ├── UsageError (ValueError)        the caller's mistake: change the call
     │   ├── CredentialsError           no or expired AWS credentials
     │   ├── DataFileError              a file is missing or malformed
     │   └── UnpicklableError           an object cannot travel (names the culprit)

@@ -1,6 +1,7 @@
 """The cloud of one machine: shared by processes, gone with its owner."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -124,3 +125,15 @@ def test_a_long_temporary_directory_does_not_matter(
     cloud = start(stack)
     cloud.mailboxes[0].send([b"x"])
     assert cloud.mailboxes[0].receive(1, 1.0)[0].body == b"x"
+
+
+def test_a_full_disk_is_a_cloud_error(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        with pytest.raises(CloudError, match="cannot store key on this machine"):
+            blobs.put("key", bytes(2_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert list(tmp_path.iterdir()) == []

@@ -82,7 +82,7 @@ def aws_errors(what: str, resource: str, endpoint: str) -> Iterator[None]:
         msg = f"{what}: no usable AWS credentials ({kind}): {RENEW_CREDENTIALS}"
         raise CredentialsError(msg) from error
     except sdk.NoRegionError as error:
-        msg = "no AWS region is set: set AWS_REGION or pass a region"
+        msg = "no AWS region is set: set AWS_REGION, or a region in your AWS profile"
         raise UsageError(msg) from error
     except (
         sdk.ResponseStreamingError,

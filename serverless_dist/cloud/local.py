@@ -8,8 +8,8 @@ broker is gone and its clients get a `CloudError`.
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -27,6 +27,7 @@ from serverless_dist.cloud.clock import SystemClock
 from serverless_dist.cloud.limits import VISIBILITY_TIMEOUT
 from serverless_dist.cloud.memory import MemoryCloud
 from serverless_dist.cloud.services import Buffer, Delivery, Entry
+from serverless_dist.errors import CloudError
 
 _MAX_NAME = 250  # bytes of a file's name; 255 fit
 _MAX_SOCKET_PATH = 100  # bytes; Linux takes 107, macOS 103
@@ -104,6 +105,10 @@ class LocalBlobs:
     def put(self, key: str, data: Buffer, *, if_absent: bool = False) -> bool:
         """Store `data`; with `if_absent` return False if the key was there."""
         path = self._path(key)
+        with _disk_errors(f"store {key}"):
+            return self._store(path, data, if_absent=if_absent)
+
+    def _store(self, path: Path, data: Buffer, *, if_absent: bool) -> bool:
         descriptor, temporary = tempfile.mkstemp(prefix="+", dir=self._directory)
         try:
             with open(descriptor, "wb") as file:
@@ -155,6 +160,16 @@ class LocalBlobs:
             directory /= name[:_MAX_NAME] + "+"
             name = name[_MAX_NAME:]
         return directory / name
+
+
+@contextmanager
+def _disk_errors(what: str) -> Iterator[None]:
+    """Turn what the disk refuses into a `CloudError`."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"cannot {what} on this machine: {error.strerror}"
+        raise CloudError(msg, retryable=False) from error
 
 
 class LocalCloud:

@@ -18,6 +18,7 @@ import socket
 import struct
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -97,7 +98,10 @@ class _Host:
     def _fork(self) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        with warnings.catch_warnings():
+            # The threads that Python 3.12 warns of are numpy's, which expects forks.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
         if pid:
             self._children.add(pid)
             self._tell(START, pid, 0)

@@ -1,9 +1,11 @@
 """The inside of a process that runs one invocation; see `ProcessFunctions`."""
 
+import io
 import os
 import shutil
 import signal
 import struct
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from threading import Thread
@@ -25,6 +27,10 @@ def main(lifeline: int, answer: int) -> None:
     with open(lifeline, "rb", closefd=False) as pipe:
         (length,) = _LENGTH.unpack(pipe.read(_LENGTH.size))
         handler, payload, scratch = msgpack.unpackb(pipe.read(length))
+    # Lines of several processes come whole, and at once, also through a pipe.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
     Thread(target=_end_with_parent, args=(lifeline, scratch), daemon=True).start()
     result = _resolve(handler)(payload)
     with open(answer, "wb", closefd=False) as file:

@@ -31,7 +31,6 @@ _OURS = {__file__, script.__file__, runpy.__file__, "<frozen runpy>"}
 
 def run_rank(invitation: Invitation) -> None:
     """Run one rank and tell the driver how it ended, whatever its function raises."""
-    boot = time.time() - invitation.started
     with ExitStack() as stack:
         cloud = stack.enter_context(closing(connect(invitation.address)))
         meter = Meter()
@@ -43,18 +42,15 @@ def run_rank(invitation: Invitation) -> None:
         )
         if invitation.wants_progress:
             set_reporter(lambda done, total: line.tell(Progress(done, total)))
-        started = time.monotonic()
-        value, failure, times = _attempt(invitation, metered, meter, stack)
-        compute = time.monotonic() - started - times.send - times.wait
-        phases = Phases(boot, compute, times.send, times.wait)
+        value, failure, phases = _attempt(invitation, metered, meter, stack)
         line.tell(Outcome(invitation.rank, value, failure, meter.usage(), phases))
 
 
 def _attempt(
     invitation: Invitation, cloud: Cloud, meter: Meter, stack: ExitStack
-) -> tuple[Buffers, Failure | None, PhaseTimes]:
+) -> tuple[Buffers, Failure | None, Phases]:
     """Run the function; return its value or failure, and where the time went."""
-    times = PhaseTimes(0.0, 0.0)
+    phases = Phases(0.0, 0.0, 0.0, 0.0)
     try:
         transport = open_channel(
             invitation.channel,
@@ -69,23 +65,29 @@ def _attempt(
         stack.callback(transport.close)
         left = invitation.started + invitation.timeout - time.time()
         endpoint = Endpoint(transport, deadline=time.monotonic() + left)
-        times = endpoint.times
         world = Communicator(endpoint)
         set_world(world)
         function, args = unpack_code(_load(invitation, cloud))
+        boot = time.time() - invitation.started
+        started = time.monotonic()
         try:
             value = function(world, *args)
         finally:
-            times = endpoint.times
+            seconds = time.monotonic() - started
+            phases = _phases(boot, seconds, endpoint.times)
         transport.close()
-        return _enclosed_value(value), None, times
+        return _enclosed_value(value), None, phases
     except SystemExit as error:
         if not error.code:
-            return enclosed(None), None, times
+            return enclosed(None), None, phases
         summary = f"exited with code {error.code}"
-        return (), Failure(summary), times
+        return (), Failure(summary), phases
     except BaseException as error:
-        return (), _failure(error), times
+        return (), _failure(error), phases
+
+
+def _phases(boot: float, seconds: float, times: PhaseTimes) -> Phases:
+    return Phases(boot, seconds - times.send - times.wait, times.send, times.wait)
 
 
 def _load(invitation: Invitation, cloud: Cloud) -> bytearray:

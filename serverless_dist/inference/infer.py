@@ -1,0 +1,136 @@
+"""Inference by ranks that each hold some rows of every layer."""
+
+import operator
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serverless_dist.comm import Communicator
+from serverless_dist.inference.job import Job
+from serverless_dist.inference.layer import Block, first_layer, next_layer
+from serverless_dist.inference.maps import LayerMap, Receipt, Sending, map_layers
+from serverless_dist.inference.network import BIASES
+from serverless_dist.inference.rows import Activations, Rows, pack, unpack
+from serverless_dist.inference.seconds import Phase, Stopwatch
+
+
+def _ignore(layer: int) -> None:
+    del layer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one rank has to say when the job is done.
+
+    Attributes
+    ----------
+    categories
+        On rank 0 the numbers of the samples, from 1, for which a neuron of the last
+        layer is not zero; None on the others.
+    seconds
+        Where the time of this rank went.
+    """
+
+    categories: NDArray[np.int64] | None
+    seconds: Mapping[Phase, float]
+
+
+def infer(
+    comm: Communicator,
+    job: Job,
+    *,
+    on_layer: Callable[[int], None] = _ignore,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Answer:
+    """Run the job on all ranks of `comm`; all of them call this with an equal job.
+
+    The categories do not depend on the number of ranks or on the partition. Each layer
+    is one `exchange`, and the end one `reduce`.
+
+    Parameters
+    ----------
+    comm
+        The ranks; one rank exchanges nothing.
+    job
+        What to infer. Each rank loads it and keeps its rows.
+    on_layer
+        Called with the number of layers done, after each.
+    clock
+        Seconds, from any moment on.
+
+    Returns
+    -------
+    Answer
+        The categories, on rank 0, and where the time went.
+
+    Raises
+    ------
+    UsageError
+        There are more ranks than neurons, or a file is missing or malformed.
+
+    Examples
+    --------
+    >>> from serverless_dist.comm import get_self
+    >>> infer(get_self(), Job(1024, layers=6, samples=99)).categories[:4].tolist()
+    [16, 51, 63, 79]
+    """
+    watch = Stopwatch(clock)
+    with watch.count(Phase.LOAD):
+        owners = job.owners(comm.size)
+        layers = tuple(map_layers(job.network(), owners, comm.rank))
+        bits = job.inputs()
+    bias = BIASES[job.neurons]
+    with watch.count(Phase.COMPUTE):
+        block = first_layer(layers[0], bits, bias)
+    on_layer(1)
+    for done, layer in enumerate(layers[1:], 2):
+        parts = _gather(comm, layer, block, len(bits), watch)
+        with watch.count(Phase.COMPUTE):
+            block = next_layer(layer, parts, bias)
+        on_layer(done)
+    with watch.count(Phase.EXCHANGE):
+        categories = _combine(comm, block, len(bits))
+    return Answer(categories, watch.seconds)
+
+
+def _gather(
+    comm: Communicator, layer: LayerMap, block: Block, total: int, watch: Stopwatch
+) -> list[tuple[Receipt, Rows]]:
+    """Return the rows that the layer needs: this rank's own, and those of others."""
+    receipts = dict(layer.receipts)
+    own = receipts.pop(comm.rank, None)
+    parts = []
+    if own is not None:
+        parts.append((own, Rows(block.samples, block.values, np.arange(own.rows))))
+    if comm.size == 1:
+        return parts
+    with watch.count(Phase.PACK):
+        sends = {
+            sending.dests: pack(_choose(block, sending), block.samples, total)
+            for sending in layer.sendings
+        }
+    with watch.count(Phase.EXCHANGE):
+        bodies = comm.exchange(sends, receipts)
+    with watch.count(Phase.UNPACK):
+        for source, receipt in receipts.items():
+            parts.append((receipt, unpack(bodies[source], receipt.rows, total)))
+    return parts
+
+
+def _choose(block: Block, sending: Sending) -> Activations:
+    if sending.rows.size == len(block.values):
+        return block.values
+    return block.values[sending.rows]
+
+
+def _combine(comm: Communicator, block: Block, total: int) -> NDArray[np.int64] | None:
+    """Return on rank 0 the numbers, from 1, of the samples alive on any rank."""
+    alive = np.zeros(total, np.bool_)
+    alive[block.samples] = True
+    merged = comm.reduce(np.packbits(alive), operator.or_)
+    if merged is None:
+        return None
+    return np.flatnonzero(np.unpackbits(merged, count=total)) + 1

@@ -4,7 +4,7 @@
 
 The archive has ``images``, uint8, 10,000 x 28 x 28. Each digit is enlarged by Fourier
 (sinc) interpolation to sqrt(N) x sqrt(N) pixels, and a pixel is 1 where the result is
-over 184.65 of 255. This is how the challenge's own inputs were made, found by comparing
+over 184.65 of 255. The challenge's own inputs seem to have been made so: for N = 1024,
 99.95 % of the pixels are equal. ``data/README.md`` describes the files.
 """
 

@@ -1,3 +1,4 @@
+import contextvars
 import pickle
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from serverless_dist.inference import (
     infer,
     read_categories,
 )
+from serverless_dist.runtime.progress import set_reporter
 from serverless_dist.testing.transports import connect, run_threads
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -124,12 +126,19 @@ def test_only_rank_0_has_the_categories_and_all_know_their_time() -> None:
     for answer in answers:
         assert set(answer.seconds) == set(Phase)
         assert answer.seconds[Phase.COMPUTE] > 0
+        assert pickle.loads(pickle.dumps(answer)).seconds == answer.seconds
 
 
-def test_every_layer_is_told_once_and_in_order() -> None:
-    told: list[int] = []
-    infer(Communicator(Endpoint(connect(1)[0])), SMALL, on_layer=told.append)
-    assert told == list(range(1, SMALL.layers + 1))
+def test_rank_0_tells_how_far_it_has_come() -> None:
+    told: list[tuple[int, int]] = []
+
+    def watched() -> None:
+        set_reporter(lambda done, total: told.append((done, total)))
+        infer(Communicator(Endpoint(connect(1)[0])), SMALL)
+
+    contextvars.copy_context().run(watched)
+    assert told == sorted(told)
+    assert told[-1] == (SMALL.layers, SMALL.layers)
 
 
 def test_more_ranks_than_neurons_are_refused() -> None:

@@ -20,16 +20,19 @@ from serverless_dist.runtime.channels import CHANNELS
 ROOT = Path(__file__).parent.parent
 
 
+def child_processes() -> str:
+    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No file, process or thread outlives a run."""
     monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path))
-    threads = threading.active_count()
+    threads, children = threading.active_count(), child_processes()
     yield
     assert [path.name for path in tmp_path.glob("serverless-dist-*")] == []
     assert threading.active_count() == threads
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
-    assert children == ""
+    assert child_processes() == children
 
 
 def add_up(comm: Communicator, values: list[float]) -> tuple[int, float]:

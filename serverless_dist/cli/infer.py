@@ -129,9 +129,10 @@ def _print(console: Console, summary: dict[str, Any], report: Report) -> None:
     console.print(f"{summary['categories']} categories, {agreement}")
     per_sample = 1_000 * report.seconds / summary["samples"]
     console.print(
-        f"{summary['neurons']} neurons x {summary['layers']} layers,"
-        f" {summary['samples']:,} samples on {report.ranks} ranks,"
-        f" {report.channel} channel, {report.cloud} cloud:"
-        f" {report.seconds:.2f} s, {per_sample:.3f} ms per sample"
+        f"{summary['neurons']} neurons, {summary['layers']} layers,"
+        f" {summary['samples']:,} samples in {report.seconds:.2f} s,"
+        f" {per_sample:.3f} ms per sample"
     )
+    ranks = "1 rank" if report.ranks == 1 else f"{report.ranks} ranks"
+    console.print(f"{ranks}, {report.channel} channel, {report.cloud} cloud\n")
     print_report(console, report)

@@ -15,10 +15,7 @@ from serverless_dist.inference.maps import LayerMap, Receipt, Sending, map_layer
 from serverless_dist.inference.network import BIASES
 from serverless_dist.inference.rows import Activations, Rows, pack, unpack
 from serverless_dist.inference.seconds import Phase, Stopwatch
-
-
-def _ignore(layer: int) -> None:
-    del layer
+from serverless_dist.runtime import report_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +39,12 @@ def infer(
     comm: Communicator,
     job: Job,
     *,
-    on_layer: Callable[[int], None] = _ignore,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Answer:
     """Run the job on all ranks of `comm`; all of them call this with an equal job.
 
     The categories do not depend on the number of ranks or on the partition. Each layer
-    is one `exchange`, and the end one `reduce`.
+    is one `exchange`, and the end one `reduce`. Rank 0 reports its progress.
 
     Parameters
     ----------
@@ -56,8 +52,6 @@ def infer(
         The ranks; one rank exchanges nothing.
     job
         What to infer. Each rank loads it and keeps its rows.
-    on_layer
-        Called with the number of layers done, after each.
     clock
         Seconds, from any moment on.
 
@@ -85,15 +79,20 @@ def infer(
     bias = BIASES[job.neurons]
     with watch.count(Phase.COMPUTE):
         block = first_layer(layers[0], bits, bias)
-    on_layer(1)
+    _report(comm, 1, job)
     for done, layer in enumerate(layers[1:], 2):
         parts = _gather(comm, layer, block, len(bits), watch)
         with watch.count(Phase.COMPUTE):
             block = next_layer(layer, parts, bias)
-        on_layer(done)
+        _report(comm, done, job)
     with watch.count(Phase.EXCHANGE):
         categories = _combine(comm, block, len(bits))
     return Answer(categories, watch.seconds)
+
+
+def _report(comm: Communicator, done: int, job: Job) -> None:
+    if comm.rank == 0:
+        report_progress(done, job.layers)
 
 
 def _gather(

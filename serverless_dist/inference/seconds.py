@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from types import MappingProxyType
 
 
 class Phase(StrEnum):
@@ -25,8 +24,8 @@ class Stopwatch:
 
     @property
     def seconds(self) -> Mapping[Phase, float]:
-        """What has been measured so far."""
-        return MappingProxyType(dict(self._spent))
+        """What has been measured so far, as a copy of its own."""
+        return dict(self._spent)
 
     @contextmanager
     def count(self, phase: Phase) -> Iterator[None]:

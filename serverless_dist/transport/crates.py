@@ -34,7 +34,7 @@ def spans(head: bytes, rank: int) -> list[tuple[int, int]]:
     `head` holds at least the index; something that is no crate has no frames.
 
     >>> spans(fill([((1,), b"one"), ((1, 2), b"both")]), 2)
-    [(14, 18)]
+    [(17, 21)]
     """
     start = index_stop(head)
     try:

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from contextlib import closing
 
+import numpy as np
 import pytest
 
+from serverless_dist import Communicator, Config, RankError, run
 from serverless_dist.cloud import Entry, emulated
 from serverless_dist.cloud.aws import AwsCloud
 from serverless_dist.cloud.emulated import EmulatedCloud, EmulatedServer
@@ -96,3 +98,32 @@ def test_a_server_that_does_not_start_is_told_and_ended(
         monkeypatch.setattr(emulated, "_START_SECONDS", 1.0)
     with pytest.raises(CloudError, match=f"did not start: {why}"):
         EmulatedCloud(1)
+
+
+def add_up(comm: Communicator) -> tuple[float, int]:
+    array = np.full(100_000, comm.rank + 1.0)
+    total = float(comm.allreduce(array)[-1])
+    if comm.rank == 0:
+        return total, sum(comm.recv() for _ in range(comm.size - 1))
+    comm.send(comm.rank, dest=0)
+    return total, 0
+
+
+@pytest.mark.parametrize("channel", ["queue", "object", "hybrid"])
+def test_ranks_run_on_every_channel(emulator: str, channel: str) -> None:
+    config = Config(endpoint=emulator)
+    results = run(add_up, ranks=3, cloud="emulated", channel=channel, config=config)
+    assert results == [(6.0, 3), (6.0, 0), (6.0, 0)]
+    assert results.report.cloud == "emulated"
+
+
+def test_a_failing_rank_is_noticed_there_too(emulator: str) -> None:
+    def fail(comm: Communicator) -> None:
+        if comm.rank == 1:
+            msg = "oops"
+            raise ValueError(msg)
+        comm.recv(source=1)
+
+    config = Config(endpoint=emulator)
+    with pytest.raises(RankError, match="rank 1 raised ValueError: oops"):
+        run(fail, ranks=3, cloud="emulated", config=config)

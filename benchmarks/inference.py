@@ -132,7 +132,7 @@ def compare_counts(job: Job) -> None:
         "publishes billed": report.usage.billed["sns:PublishBatch"],
         "messages delivered": messages,
         "ReceiveMessage calls": report.usage.requests["sqs:ReceiveMessage"],
-        "MB delivered, encoded": report.usage.received / 1e6,
+        "MB delivered, encoded": report.usage.bytes_received / 1e6,
     }
     print(f"{RANKS} ranks over queues, {job.neurons} x {job.layers} x {job.samples}:")
     print(f"  {'':24}{'published':>12}{'here':>12}")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
@@ -15,35 +16,46 @@ from serverless_dist.runtime import Report
 def print_report(console: Console, report: Report) -> None:
     """Print requests, bytes and dollars by service, and each rank's seconds."""
     console.print(_requests(report))
-    console.print(
-        f"{report.usage.sent:,} bytes sent, {report.usage.received:,} received"
-        " (payload on the wire, encoded)"
-    )
     console.print(_phases(report))
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
 
 
 def _requests(report: Report) -> Table:
     place = "" if report.cloud == "aws" else " (what AWS would have counted)"
-    table = Table(title=f"Requests and dollars{place}", title_justify="left")
-    table.add_column("operation")
-    for heading in ("requests", "billed", "dollars"):
+    table = _table(f"Requests and dollars{place}")
+    table.add_column("operation", no_wrap=True)
+    for heading in ("requests", "billed", "bytes sent", "received", "dollars"):
         table.add_column(heading, justify="right")
-    for name, count in sorted(report.usage.billed.items()):
-        requests = report.usage.requests.get(name, 0)
-        price = dollars({name: count})["total"]
-        table.add_row(name, f"{requests:,}", f"{count:,}", f"{price:.6f}")
+    usage = report.usage
+    for name in usage.operations:
+        counts = (usage.requests, usage.billed, usage.sent, usage.received)
+        cells = [f"{count[name]:,}" if name in count else "" for count in counts]
+        price = dollars({name: usage.billed[name]} if name in usage.billed else {})
+        table.add_row(name, *cells, f"{price['total']:.6f}")
     duration = f"{report.gb_seconds:.1f} GB-s"
-    price = dollars({}, report.gb_seconds)["total"]
+    price = dollars({}, report.gb_seconds)
     name = f"lambda: {report.memory_mb:,} MB"
-    table.add_row(name, "", duration, f"{price:.6f}", end_section=True)
-    for service, price in report.dollars.items():
+    table.add_row(name, "", duration, "", "", f"{price['total']:.6f}", end_section=True)
+    for service, spent in report.dollars.items():
+        sizes = [
+            sum(size for name, size in count.items() if _is_of(name, service))
+            for count in (usage.sent, usage.received)
+        ]
+        cells = [f"{size:,}" if size else "" for size in sizes]
         style = "bold" if service == "total" else ""
-        table.add_row(service, "", "", f"{price:.6f}", style=style)
+        table.add_row(service, "", "", *cells, f"{spent:.6f}", style=style)
     return table
 
 
+def _is_of(operation: str, service: str) -> bool:
+    return service == "total" or operation.startswith(f"{service}:")
+
+
 def _phases(report: Report) -> Table:
-    table = Table(title="Seconds of each rank", title_justify="left")
+    table = _table("Seconds of each rank")
     for heading in ("rank", "boot", "compute", "send", "wait"):
         table.add_column(heading, justify="right")
     for rank, phases in enumerate(report.phases):

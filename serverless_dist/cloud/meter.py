@@ -2,50 +2,69 @@
 
 Keys are service and operation, as in ``"sqs:ReceiveMessage"``. ``"sns:Delivery"`` is
 billed only: the 64 KB chunks that SNS hands to SQS, which no request of ours asks for.
+``"direct:Socket"`` has bytes only.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+
+Counts = dict[str, int]
+"""A number for each operation; none is 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was used: requests and billed requests by operation, bytes on the wire.
+    """What was used, by operation.
 
-    >>> Usage({"s3:PutObject": 1}, {"s3:PutObject": 1}, 10, 0) + Usage(sent=5)
-    Usage(requests={'s3:PutObject': 1}, billed={'s3:PutObject': 1}, sent=15, received=0)
+    Attributes
+    ----------
+    requests
+        How many requests were made.
+    billed
+        How many requests they are billed as.
+    sent, received
+        Bytes of payload on the wire, encoded.
+
+    Examples
+    --------
+    >>> one = Usage({"s3:PutObject": 1}, {"s3:PutObject": 1}, sent={"s3:PutObject": 9})
+    >>> (one + one).requests, (one + one).bytes_sent
+    ({'s3:PutObject': 2}, 18)
     """
 
-    requests: dict[str, int] = field(default_factory=dict)
-    billed: dict[str, int] = field(default_factory=dict)
-    sent: int = 0
-    received: int = 0
+    requests: Counts = field(default_factory=dict)
+    billed: Counts = field(default_factory=dict)
+    sent: Counts = field(default_factory=dict)
+    received: Counts = field(default_factory=dict)
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
-            dict(Counter(self.requests) + Counter(other.requests)),
-            dict(Counter(self.billed) + Counter(other.billed)),
-            self.sent + other.sent,
-            self.received + other.received,
+            _sum(self.requests, other.requests),
+            _sum(self.billed, other.billed),
+            _sum(self.sent, other.sent),
+            _sum(self.received, other.received),
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as values that JSON and msgpack know."""
-        return {
-            "requests": dict(self.requests),
-            "billed": dict(self.billed),
-            "sent": self.sent,
-            "received": self.received,
-        }
+    @property
+    def bytes_sent(self) -> int:
+        """The bytes sent by all operations."""
+        return sum(self.sent.values())
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Usage":
-        """Return the usage that `to_dict` was called on."""
-        requests, bills = dict(data["requests"]), dict(data["billed"])
-        return cls(requests, bills, data["sent"], data["received"])
+    @property
+    def bytes_received(self) -> int:
+        """The bytes received by all operations."""
+        return sum(self.received.values())
+
+    @property
+    def operations(self) -> list[str]:
+        """The operations that anything was counted for, sorted."""
+        return sorted({*self.requests, *self.billed, *self.sent, *self.received})
+
+
+def _sum(one: Mapping[str, int], two: Mapping[str, int]) -> Counts:
+    return dict(Counter(one) + Counter(two))
 
 
 class Meter:
@@ -61,13 +80,16 @@ class Meter:
         self._lock = Lock()
         self._requests: Counter[str] = Counter()
         self._billed: Counter[str] = Counter()
-        self._sent = 0
-        self._received = 0
+        self._sent: Counter[str] = Counter()
+        self._received: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         usage = self.usage()
         total = sum(usage.requests.values())
-        return f"<Meter {total} requests, {usage.sent} B out, {usage.received} B in>"
+        return (
+            f"<Meter {total} requests, {usage.bytes_sent} B out,"
+            f" {usage.bytes_received} B in>"
+        )
 
     def count(
         self,
@@ -92,16 +114,17 @@ class Meter:
             Bytes of payload on the wire.
         """
         with self._lock:
-            if requests:
-                self._requests[operation] += requests
-            if bill:
-                self._billed[operation] += bill
-            self._sent += sent
-            self._received += received
+            self._requests[operation] += requests
+            self._billed[operation] += bill
+            self._sent[operation] += sent
+            self._received[operation] += received
 
     def usage(self) -> Usage:
         """Return what was counted so far."""
         with self._lock:
             return Usage(
-                dict(self._requests), dict(self._billed), self._sent, self._received
+                dict(+self._requests),
+                dict(+self._billed),
+                dict(+self._sent),
+                dict(+self._received),
             )

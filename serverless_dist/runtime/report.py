@@ -55,7 +55,10 @@ class Report:
             "seconds": self.seconds,
             "requests": dict(sorted(self.usage.requests.items())),
             "billed": dict(sorted(self.usage.billed.items())),
-            "bytes": {"sent": self.usage.sent, "received": self.usage.received},
+            "bytes": {
+                "sent": self.usage.bytes_sent,
+                "received": self.usage.bytes_received,
+            },
             "dollars": self.dollars,
             "memory_mb": self.memory_mb,
             "phases": [

@@ -139,7 +139,7 @@ class DirectTransport:
         return messages
 
     def _count(self, *, sent: int = 0, received: int = 0) -> None:
-        self._meter.count("direct", 0, requests=0, sent=sent, received=received)
+        self._meter.count("direct:Socket", 0, requests=0, sent=sent, received=received)
 
     def _drop(self, selected: selectors.SelectorKey) -> None:
         self._selector.unregister(selected.fileobj)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 from rich.table import Table
@@ -27,12 +28,13 @@ def _requests(report: Report) -> Table:
     place = "" if report.cloud == "aws" else " (what AWS would have counted)"
     table = _table(f"Requests and dollars{place}")
     table.add_column("operation", no_wrap=True)
-    for heading in ("requests", "billed", "bytes sent", "received", "dollars"):
-        table.add_column(heading, justify="right")
+    for heading in ("requests", "billed", "sent", "received", "dollars"):
+        table.add_column(heading, justify="right", no_wrap=True)
     usage = report.usage
     for name in usage.operations:
-        counts = (usage.requests, usage.billed, usage.sent, usage.received)
+        counts = (usage.requests, usage.billed)
         cells = [f"{count[name]:,}" if name in count else "" for count in counts]
+        cells += [_size(count.get(name, 0)) for count in (usage.sent, usage.received)]
         price = dollars({name: usage.billed[name]} if name in usage.billed else {})
         table.add_row(name, *cells, f"{price['total']:.6f}")
     duration = f"{report.gb_seconds:.1f} GB-s"
@@ -40,14 +42,17 @@ def _requests(report: Report) -> Table:
     name = f"lambda: {report.memory_mb:,} MB"
     table.add_row(name, "", duration, "", "", f"{price['total']:.6f}", end_section=True)
     for service, spent in report.dollars.items():
-        sizes = [
-            sum(size for name, size in count.items() if _is_of(name, service))
+        cells = [
+            _size(sum(size for name, size in count.items() if _is_of(name, service)))
             for count in (usage.sent, usage.received)
         ]
-        cells = [f"{size:,}" if size else "" for size in sizes]
         style = "bold" if service == "total" else ""
         table.add_row(service, "", "", *cells, f"{spent:.6f}", style=style)
     return table
+
+
+def _size(size: int) -> str:
+    return decimal(size) if size else ""
 
 
 def _is_of(operation: str, service: str) -> bool:
@@ -57,7 +62,7 @@ def _is_of(operation: str, service: str) -> bool:
 def _phases(report: Report) -> Table:
     table = _table("Seconds of each rank")
     for heading in ("rank", "boot", "compute", "send", "wait"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for rank, phases in enumerate(report.phases):
         seconds = (phases.boot, phases.compute, phases.send, phases.wait)
         table.add_row(str(rank), *(f"{second:.2f}" for second in seconds))

@@ -108,7 +108,7 @@ class TestSnsTopic(TopicSuite):
 
     def make_topic(self, mailboxes: int) -> tuple[Topic, Sequence[Queue]]:
         cloud = self.fabrics.make(mailboxes)
-        return cloud.topics[0], [Brisk(queue) for queue in cloud.mailboxes]
+        return cloud.topic, [Brisk(queue) for queue in cloud.mailboxes]
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +144,10 @@ def test_a_fabric_is_found_again(fabrics: Fabrics) -> None:
     with closing(AwsCloud.find(fabric, mailboxes=3, endpoint=endpoint)) as found:
         assert found.address == made.address
     with closing(AwsCloud.find(fabric, mailboxes=2, endpoint=endpoint)) as smaller:
-        smaller.topics[0].publish([Entry(b"hello", (1,))])
+        smaller.topic.publish([Entry(b"hello", (1,))])
         receive_until(made.mailboxes[1], [b"hello"])
         with pytest.raises(UsageError, match="there are 2"):
-            smaller.topics[0].publish([Entry(b"hello", (2,))])
+            smaller.topic.publish([Entry(b"hello", (2,))])
     with pytest.raises(UsageError, match=f"no queue {fabric}-mailbox-3 .*provision"):
         AwsCloud.find(fabric, mailboxes=4, endpoint=endpoint)
 
@@ -179,7 +179,7 @@ def test_an_address_survives_pickling_and_connects_without_a_request() -> None:
             "<SqsQueue http://127.0.0.1:1/123456789012/lab-mailbox-0>",
             "<SqsQueue http://127.0.0.1:1/123456789012/lab-mailbox-1>",
         ]
-        assert repr(cloud.topics[0]) == "<SnsTopic lab-data-0 to 2 mailboxes>"
+        assert repr(cloud.topic) == "<SnsTopic lab-data-0 to 2 mailboxes>"
         assert repr(cloud.blobs) == "<S3Blobs lab-123456789012>"
 
 
@@ -190,7 +190,7 @@ def test_more_mailboxes_than_a_topic_has_filters_share_several_topics(
         monkeypatch.setattr(module, "MAX_FILTERS", 2)
     cloud = fabrics.make(5)
     assert [arn[-1] for arn in cloud.address.topic_arns] == ["0", "1", "2"]
-    (topic,) = cloud.topics
+    topic = cloud.topic
     topic.publish([Entry(b"far apart", (0, 1, 4)), Entry(b"two", (2,))])
     came = [q.receive(10, 1 if n != 3 else 0) for n, q in enumerate(cloud.mailboxes)]
     assert [[delivery.body for delivery in d] for d in came] == [
@@ -217,7 +217,7 @@ class TestProvisioning:
             with pytest.raises(UsageError, match="AWS has no queue twice-mailbox-0"):
                 cloud.mailboxes[0].send([b"late"])
             with pytest.raises(UsageError, match="AWS has no topic twice-data-0"):
-                cloud.topics[0].publish([Entry(b"late", (0,))])
+                cloud.topic.publish([Entry(b"late", (0,))])
             with pytest.raises(UsageError, match=r"AWS has no .*bucket twice-"):
                 cloud.blobs.get("late")
 
@@ -287,7 +287,7 @@ def test_an_emulated_cloud_cleans_up_on_a_shared_server(
 ) -> None:
     with EmulatedCloud(2, endpoint=emulator) as cloud:
         as_seam: Cloud = cloud
-        as_seam.topics[0].publish([Entry(b"hello", (0, 1))])
+        as_seam.topic.publish([Entry(b"hello", (0, 1))])
         with closing(AwsCloud.connect(cloud.address)) as other:
             receive_until(other.mailboxes[1], [b"hello"])
         bucket = cloud.address.bucket

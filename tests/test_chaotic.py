@@ -53,7 +53,7 @@ class TestChaoticTopic(Seeded, TopicSuite):
     def make_topic(self, mailboxes: int) -> tuple[Topic, Sequence[Queue]]:
         memory = MemoryCloud(mailboxes, clock=HandClock(), seed=7)
         cloud: Cloud = ChaoticCloud(memory, seed=self.seed)
-        return cloud.topics[0], cloud.mailboxes
+        return cloud.topic, cloud.mailboxes
 
 
 class TestChaoticBlobs(Seeded, BlobsSuite):
@@ -171,7 +171,7 @@ def test_the_worst_chaos_loses_nothing_and_ends() -> None:
 def test_a_published_body_is_stored_twice_in_some_mailboxes() -> None:
     memory = MemoryCloud(8, clock=HandClock())
     cloud = ChaoticCloud(memory, seed=1, chaos=Chaos(duplicate=0.5, fail=0.0))
-    cloud.topics[0].publish([Entry(b"body", tuple(range(8)))])
+    cloud.topic.publish([Entry(b"body", tuple(range(8)))])
     counts = {len(mailbox.receive(10, 0.0)) for mailbox in memory.mailboxes}
     assert counts == {1, 2}
 
@@ -179,7 +179,7 @@ def test_a_published_body_is_stored_twice_in_some_mailboxes() -> None:
 def test_a_failed_publish_happens_twice() -> None:
     memory = MemoryCloud(2, clock=HandClock())
     cloud = ChaoticCloud(memory, seed=1, chaos=Chaos(duplicate=0.0, fail=1.0))
-    cloud.topics[0].publish([Entry(b"body", (0,))])
+    cloud.topic.publish([Entry(b"body", (0,))])
     assert [len(box.receive(10, 0.0)) for box in memory.mailboxes] == [2, 0]
 
 

@@ -39,7 +39,7 @@ def test_an_emulated_cloud_carries_messages_and_ends() -> None:
         assert endpoint is not None
         assert is_listening(endpoint)
         with closing(AwsCloud.connect(cloud.address)) as other:
-            other.topics[0].publish([Entry(b"hello", (1,))])
+            other.topic.publish([Entry(b"hello", (1,))])
             receive_until(cloud.mailboxes[1], [b"hello"])
             other.blobs.put("key", b"data")
             assert cloud.blobs.get("key") == b"data"

@@ -48,7 +48,7 @@ class TestLocalTopic(TopicSuite):
 
     def make_topic(self, mailboxes: int) -> tuple[Topic, Sequence[Queue]]:
         cloud = start(self._exits, mailboxes)
-        return cloud.topics[0], cloud.mailboxes
+        return cloud.topic, cloud.mailboxes
 
 
 class TestLocalBlobs(BlobsSuite):

@@ -62,7 +62,7 @@ class TestMemoryQueue(QueueSuite):
 class TestMemoryTopic(TopicSuite):
     def make_topic(self, mailboxes: int) -> tuple[Topic, Sequence[Queue]]:
         cloud: Cloud = MemoryCloud(mailboxes, clock=HandClock(), seed=7)
-        return cloud.topics[0], cloud.mailboxes
+        return cloud.topic, cloud.mailboxes
 
 
 class TestMemoryBlobs(BlobsSuite):
@@ -214,8 +214,8 @@ def test_a_queue_keeps_nothing_of_what_was_deleted() -> None:
         (lambda c: c.mailboxes[0].send([bytes(786_433)]), "786,433 bytes"),
         (lambda c: c.mailboxes[0].receive(11, 0.0), "ask for 1 to 10"),
         (lambda c: c.mailboxes[0].receive(1, float("nan")), "wait 0 to 20 s"),
-        (lambda c: c.topics[0].publish([Entry(b"1", ())]), "names no target"),
-        (lambda c: c.topics[0].publish([Entry(b"1", (2,))]), "use 0 to 1"),
+        (lambda c: c.topic.publish([Entry(b"1", ())]), "names no target"),
+        (lambda c: c.topic.publish([Entry(b"1", (2,))]), "use 0 to 1"),
         (lambda c: c.blobs.put("", b"1"), "key"),
         (lambda c: c.blobs.get("key", start=-1), "first byte"),
         (lambda _: MemoryCloud(0), "mailboxes"),

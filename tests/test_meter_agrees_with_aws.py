@@ -106,7 +106,7 @@ def test_publishes(seed: int, mailboxes: int, pool: Executor) -> None:
     metered, meter = cloud(mailboxes)
     service = RecordingService()
     arns = [f"arn:aws:sns:us-east-1:1:topic-{number}" for number in range(3)]
-    for topic in (metered.topics[0], SnsTopic(service, arns, mailboxes, pool)):
+    for topic in (metered.topic, SnsTopic(service, arns, mailboxes, pool)):
         topic.publish(entries)
     usage = meter.usage()
     usage.billed.pop("sns:Delivery", None)

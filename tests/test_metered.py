@@ -52,7 +52,7 @@ class TestMeteredTopic(TopicSuite):
     def make_topic(self, mailboxes: int) -> tuple[Topic, Sequence[Queue]]:
         memory = MemoryCloud(mailboxes, clock=HandClock(), seed=7)
         cloud: Cloud = MeteredCloud(memory, Meter())
-        return cloud.topics[0], cloud.mailboxes
+        return cloud.topic, cloud.mailboxes
 
 
 class TestMeteredBlobs(BlobsSuite):
@@ -153,7 +153,7 @@ def test_a_publish_counts_its_batches_and_deliveries(
     sizes: list[int], targets: tuple[int, ...], requests: int, deliveries: int
 ) -> None:
     cloud, meter = metered()
-    cloud.topics[0].publish([Entry(bytes(size), targets) for size in sizes])
+    cloud.topic.publish([Entry(bytes(size), targets) for size in sizes])
     usage = meter.usage()
     assert usage.requests.get("sns:PublishBatch", 0) == requests
     assert usage.billed.get("sns:Delivery", 0) == deliveries
@@ -164,10 +164,10 @@ def test_a_publish_counts_its_batches_and_deliveries(
 def test_a_publish_is_billed_by_text_and_attributes() -> None:
     cloud, meter = metered()
     body = next(n for n in range(CHUNK, 0, -1) if entry_size(n, (0,)) <= 65_536)
-    cloud.topics[0].publish([Entry(bytes(body), (0,))])
+    cloud.topic.publish([Entry(bytes(body), (0,))])
     assert meter.usage().billed["sns:PublishBatch"] == 1
     # One target more makes the attribute longer, and the second chunk begins.
-    cloud.topics[0].publish([Entry(bytes(body), (0, 1))])
+    cloud.topic.publish([Entry(bytes(body), (0, 1))])
     assert meter.usage().billed["sns:PublishBatch"] == 1 + 2
 
 
@@ -177,7 +177,7 @@ def test_no_batch_of_entries_is_over_the_limit_of_sns() -> None:
 
 def test_a_target_named_twice_is_one_delivery() -> None:
     cloud, meter = metered()
-    cloud.topics[0].publish([Entry(b"body", (1, 1))])
+    cloud.topic.publish([Entry(b"body", (1, 1))])
     assert meter.usage().billed["sns:Delivery"] == 1
     assert len(cloud.mailboxes[1].receive(10, 0.0)) == 1
 
@@ -240,7 +240,7 @@ def test_what_is_refused_counts_nothing() -> None:
     for call in (
         lambda: cloud.mailboxes[0].send([b""]),
         lambda: cloud.mailboxes[0].receive(0, 0.0),
-        lambda: cloud.topics[0].publish([Entry(b"1", ())]),
+        lambda: cloud.topic.publish([Entry(b"1", ())]),
         lambda: cloud.blobs.put("", b""),
         lambda: cloud.blobs.get(""),
     ):

@@ -239,8 +239,8 @@ class AwsCloud:
             SqsQueue(clients.sqs, f"{address.queue_url_prefix}{index}", clients.pool)
             for index in range(address.mailboxes)
         )
-        self._topics = (
-            SnsTopic(clients.sns, address.topic_arns, address.mailboxes, clients.pool),
+        self._topic = SnsTopic(
+            clients.sns, address.topic_arns, address.mailboxes, clients.pool
         )
         self._blobs = S3Blobs(clients.s3, address.bucket, clients.pool)
 
@@ -304,9 +304,9 @@ class AwsCloud:
         return self._mailboxes
 
     @property
-    def topics(self) -> Sequence[SnsTopic]:
-        """The topics, each reaching all mailboxes."""
-        return self._topics
+    def topic(self) -> SnsTopic:
+        """The topic that reaches all mailboxes."""
+        return self._topic
 
     @property
     def blobs(self) -> S3Blobs:

@@ -107,7 +107,7 @@ class _Session(BaseRequestHandler):
                     self._mailbox(index).delete(receipts)
                 case "publish":
                     (entries,) = arguments
-                    self.server.cloud.topics[0].publish(
+                    self.server.cloud.topic.publish(
                         [Entry(body, tuple(targets)) for body, targets in entries]
                     )
                 case _:

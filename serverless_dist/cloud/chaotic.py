@@ -252,10 +252,7 @@ class ChaoticCloud:
             ChaoticQueue(mailbox, seed=seeds.getrandbits(64), chaos=chaos)
             for mailbox in cloud.mailboxes
         )
-        self._topics = tuple(
-            ChaoticTopic(topic, seed=seeds.getrandbits(64), chaos=chaos)
-            for topic in cloud.topics
-        )
+        self._topic = ChaoticTopic(cloud.topic, seed=seeds.getrandbits(64), chaos=chaos)
         self._blobs = ChaoticBlobs(cloud.blobs, seed=seeds.getrandbits(64), chaos=chaos)
 
     def __repr__(self) -> str:
@@ -272,9 +269,9 @@ class ChaoticCloud:
         return self._mailboxes
 
     @property
-    def topics(self) -> Sequence[ChaoticTopic]:
-        """The topics, each reaching all mailboxes."""
-        return self._topics
+    def topic(self) -> ChaoticTopic:
+        """The topic that reaches all mailboxes."""
+        return self._topic
 
     @property
     def blobs(self) -> ChaoticBlobs:

@@ -187,9 +187,9 @@ class EmulatedCloud:
         return self._cloud.mailboxes
 
     @property
-    def topics(self) -> Sequence[SnsTopic]:
-        """The topics, each reaching all mailboxes."""
-        return self._cloud.topics
+    def topic(self) -> SnsTopic:
+        """The topic that reaches all mailboxes."""
+        return self._cloud.topic
 
     @property
     def blobs(self) -> S3Blobs:

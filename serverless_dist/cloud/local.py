@@ -186,7 +186,7 @@ class LocalCloud:
         self.mailboxes = [
             LocalQueue(self._client, index) for index in range(address.mailboxes)
         ]
-        self.topics = [LocalTopic(self._client, address.mailboxes)]
+        self.topic = LocalTopic(self._client, address.mailboxes)
         self.blobs = LocalBlobs(address.directory / "blobs")
 
     @classmethod

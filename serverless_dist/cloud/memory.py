@@ -179,7 +179,7 @@ class MemoryCloud:
             MemoryQueue(self._clock, seed=seeds.getrandbits(64), visibility=visibility)
             for _ in range(mailboxes)
         )
-        self._topics = (MemoryTopic(self._mailboxes),)
+        self._topic = MemoryTopic(self._mailboxes)
         self._blobs = MemoryBlobs()
 
     def __repr__(self) -> str:
@@ -196,9 +196,9 @@ class MemoryCloud:
         return self._mailboxes
 
     @property
-    def topics(self) -> Sequence[MemoryTopic]:
-        """The topics, each reaching all mailboxes."""
-        return self._topics
+    def topic(self) -> MemoryTopic:
+        """The topic that reaches all mailboxes."""
+        return self._topic
 
     @property
     def blobs(self) -> MemoryBlobs:

@@ -230,7 +230,7 @@ class MeteredCloud:
     def __init__(self, cloud: Cloud, meter: Meter) -> None:
         self._cloud = cloud
         self._mailboxes = tuple(MeteredQueue(box, meter) for box in cloud.mailboxes)
-        self._topics = tuple(MeteredTopic(topic, meter) for topic in cloud.topics)
+        self._topic = MeteredTopic(cloud.topic, meter)
         self._blobs = MeteredBlobs(cloud.blobs, meter)
 
     def __repr__(self) -> str:
@@ -247,9 +247,9 @@ class MeteredCloud:
         return self._mailboxes
 
     @property
-    def topics(self) -> Sequence[MeteredTopic]:
-        """The topics, each reaching all mailboxes."""
-        return self._topics
+    def topic(self) -> MeteredTopic:
+        """The topic that reaches all mailboxes."""
+        return self._topic
 
     @property
     def blobs(self) -> MeteredBlobs:

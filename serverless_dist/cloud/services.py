@@ -126,9 +126,9 @@ class Functions(Protocol):
 
 
 class Cloud(Protocol):
-    """One provisioned fabric: a pool of mailboxes, topics that reach them, blobs.
+    """One provisioned fabric: a pool of mailboxes, a topic that reaches them, blobs.
 
-    Mailbox i is the target i of every topic.
+    Mailbox i is the target i of the topic.
     """
 
     @property
@@ -142,8 +142,8 @@ class Cloud(Protocol):
         ...
 
     @property
-    def topics(self) -> Sequence[Topic]:
-        """The topics, each reaching all mailboxes."""
+    def topic(self) -> Topic:
+        """What reaches all mailboxes."""
         ...
 
     @property

@@ -46,7 +46,7 @@ class HybridTransport:
         self.size = size
         self._blobs = cloud.blobs
         self._queues = QueueTransport(rank, size, cloud, key)
-        self._largest = cloud.topics[0].max_body - header_reserve(size)
+        self._largest = cloud.topic.max_body - header_reserve(size)
         self._prefix = f"{key.job.hex()}/large/{rank}/"
         self._puts = 0
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hybrid")

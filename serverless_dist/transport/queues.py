@@ -26,7 +26,7 @@ _DELETE_WITHIN = VISIBILITY_TIMEOUT / 3  # seconds a receipt is held back at mos
 
 
 class QueueTransport:
-    """Messages over mailboxes and topics; see `Transport`.
+    """Messages over mailboxes and the topic; see `Transport`.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class QueueTransport:
         self.size = size
         self._clock = cloud.clock
         self._mailboxes = cloud.mailboxes
-        self._topic = cloud.topics[rank % len(cloud.topics)]
+        self._topic = cloud.topic
         self._inbox = Inbox(rank, key, max_frame=SQS_MAX_BYTES)
         self._outbox = Outbox(key)
         self._receipts: list[str] = []

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from serverless_dist.cloud.limits import VCPU_MEMORY_MB
 from serverless_dist.errors import UsageError
 
 _PREFIX = "SERVERLESS_DIST_"
@@ -44,7 +45,7 @@ class Config:
     fabric: str = "serverless-dist"
     region: str | None = None
     endpoint: str | None = None
-    memory_mb: int = 1_769
+    memory_mb: int = VCPU_MEMORY_MB
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Config":

@@ -16,8 +16,8 @@ PACKAGE = ROOT / "serverless_dist"
 # Each floor may import itself and those before it; `testing` may import all.
 FLOORS = [
     "errors",
-    "config",
     "cloud",
+    "config",
     "wire",
     "transport",
     "comm",

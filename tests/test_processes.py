@@ -161,3 +161,9 @@ def test_processes_end_when_their_nursery_is_killed(
     with pytest.raises(CloudError, match="the nursery is gone"):
         started.invoke(b"")
     started.close()
+
+
+def test_hundreds_of_processes_start_and_end() -> None:
+    with closing(functions("sit")) as started:
+        for _ in range(400):
+            started.invoke(b"")

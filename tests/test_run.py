@@ -1,5 +1,6 @@
 """`run` with real processes on the local cloud."""
 
+import importlib
 import os
 import select
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,18 +217,21 @@ import serverless_dist as sd
 
 def announce(comm):
     import os
-    with open({fifo!r}, "w") as file:
-        file.write(f"{{os.getpid()}}\\n")
-    comm.recv(source=0)
+    comm.barrier()
+    if comm.rank == 0:
+        with open({fifo!r}, "w") as file:
+            file.write(f"{{os.getpid()}}\\n")
+    while True:
+        comm.sendrecv(bytes(100), (comm.rank + 1) % comm.size)
 
 try:
-    sd.run(announce, ranks=1, channel={channel!r}, timeout=60)
+    sd.run(announce, ranks=2, channel={channel!r}, timeout=60)
 except KeyboardInterrupt:
     print("interrupted")
 """
 
 
-@pytest.mark.parametrize("channel", ["queue", "direct"])
+@pytest.mark.parametrize("channel", ["queue", "object", "direct"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_or_killed_driver_leaves_nothing(
     tmp_path: Path, how: signal.Signals, channel: str
@@ -245,4 +250,42 @@ def test_an_interrupted_or_killed_driver_leaves_nothing(
     poller.register(descriptor)
     assert poller.poll(30_000)
     os.close(descriptor)
-    assert list(temporary.iterdir()) == []
+    # Whoever took a directory away may not have emptied it yet.
+    deadline = time.monotonic() + 30
+    while list(temporary.iterdir()):
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def test_a_users_module_is_imported_by_each_rank_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stateful.py").write_text(
+        "import numpy as np\n"
+        "from serverless_dist import MPI\n"
+        "comm = MPI.COMM_WORLD\n"
+        "rng = np.random.default_rng()\n"
+        "def look(world):\n"
+        "    return comm.size, int(rng.integers(10**12))\n"
+    )
+    monkeypatch.syspath_prepend(os.fspath(tmp_path))
+    look = importlib.import_module("stateful").look
+    sizes, numbers = zip(*sd.run(look, ranks=3, channel="direct"), strict=True)
+    assert sizes == (3, 3, 3)
+    assert len(set(numbers)) == 3
+
+
+def test_one_ranks_exception_ends_ranks_that_do_not_listen() -> None:
+    def stubborn(comm: Communicator) -> None:
+        comm.barrier()
+        if comm.rank == 2:
+            msg = f"{time.time()}"
+            raise ValueError(msg)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            pass
+
+    with pytest.raises(sd.RankError) as caught:
+        sd.run(stubborn, ranks=3, timeout=60.0)
+    # Half a second passes between SIGTERM and SIGKILL; the rest is for a busy machine.
+    assert time.time() - float(str(caught.value.__cause__)) < 10.0

@@ -17,6 +17,7 @@ from serverless_dist.cloud import (
     MeteredCloud,
 )
 from serverless_dist.cloud.local import LocalCloud
+from serverless_dist.testing.clock import HandClock
 from serverless_dist.testing.transport_suite import TransportSuite, collect, text
 from serverless_dist.transport import Message, Transport
 from serverless_dist.transport.blobs import BlobTransport
@@ -197,3 +198,19 @@ def test_exactly_once_holds_under_heavy_chaos(
     assert list(two.receive(0.0)) == []
     one.close()
     two.close()
+
+
+def test_objects_with_nothing_for_a_rank_do_not_make_it_pause() -> None:
+    clock = HandClock()
+    cloud = MemoryCloud(4, clock=clock)
+    one, four = (BlobTransport(rank, 4, cloud, KEY) for rank in (0, 3))
+    for _ in range(100):
+        one.send([Message(0, (1, 2), 0, 0, (b"not for 3",))])
+    one.send([Message(0, (3,), 0, 0, (b"for 3",))])
+    one.send([Message(0, (1, 3), 0, 0, (b"for 1 and 3",))])
+    before = clock.now()
+    received = collect(four, 2, expect=[0])
+    assert [text(m) for m in received] == [b"for 3", b"for 1 and 3"]
+    assert clock.now() == before
+    one.close()
+    four.close()

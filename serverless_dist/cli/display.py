@@ -27,9 +27,9 @@ def _table(title: str) -> Table:
 def _requests(report: Report) -> Table:
     place = "" if report.cloud == "aws" else " (what AWS would have counted)"
     table = _table(f"Requests and dollars{place}")
-    table.add_column("operation", no_wrap=True)
+    table.add_column("operation", overflow="fold")
     for heading in ("requests", "billed", "sent", "received", "dollars"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", overflow="fold")
     usage = report.usage
     for name in usage.operations:
         counts = (usage.requests, usage.billed)
@@ -62,7 +62,7 @@ def _is_of(operation: str, service: str) -> bool:
 def _phases(report: Report) -> Table:
     table = _table("Seconds of each rank")
     for heading in ("rank", "boot", "compute", "send", "wait"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", overflow="fold")
     for rank, phases in enumerate(report.phases):
         seconds = (phases.boot, phases.compute, phases.send, phases.wait)
         table.add_row(str(rank), *(f"{second:.2f}" for second in seconds))

@@ -33,6 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"serverless-dist: error: {error}", file=sys.stderr)
         return _USAGE if isinstance(error, UsageError) else _FAILED
+    except Exception as error:
+        if options.debug:
+            traceback.print_exc()
+        kind = type(error).__name__
+        print(
+            f"serverless-dist: a bug: {kind}: {error}; --debug shows where",
+            file=sys.stderr,
+        )
+        return _FAILED
     return 0
 
 

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import argparse
+import os
 from pathlib import Path
 
 from serverless_dist.errors import UsageError
@@ -33,6 +34,9 @@ def check_writable(path: Path | None) -> None:
         return
     if path.is_dir():
         msg = f"cannot write {path}: it is a directory"
+        raise UsageError(msg)
+    if path.exists() and not os.access(path, os.W_OK):
+        msg = f"cannot write {path}: it is read-only"
         raise UsageError(msg)
     if not path.absolute().parent.is_dir():
         msg = f"cannot write {path}: there is no directory {path.absolute().parent}"

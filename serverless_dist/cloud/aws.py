@@ -81,8 +81,9 @@ def aws_errors(what: str, resource: str, endpoint: str) -> Iterator[None]:
         kind = type(error).__name__
         msg = f"{what}: no usable AWS credentials ({kind}): {RENEW_CREDENTIALS}"
         raise CredentialsError(msg) from error
-    except sdk.NoRegionError as error:
-        msg = "no AWS region is set: set AWS_REGION, or a region in your AWS profile"
+    except (sdk.NoRegionError, sdk.UnknownRegionError) as error:
+        kind = type(error).__name__
+        msg = f"no usable AWS region ({kind}): set AWS_REGION, or one in your profile"
         raise UsageError(msg) from error
     except (
         sdk.ResponseStreamingError,
@@ -178,7 +179,8 @@ class AwsClients:
             msg = f"{endpoint!r} is no endpoint: give a URL, as http://127.0.0.1:5000"
             raise UsageError(msg) from error
         self.region: str = session.region_name
-        self.partition: str = session.get_partition_for_region(self.region)
+        with aws_errors("AWS session", self.region, self.region):
+            self.partition: str = session.get_partition_for_region(self.region)
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
 
     def close(self) -> None:

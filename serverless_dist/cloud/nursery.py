@@ -12,6 +12,7 @@ from threading import Lock, Thread
 from serverless_dist.cloud.nursery_host import ENDED, KILL, PACKET, START
 from serverless_dist.errors import CloudError
 
+_LAST = 5.0  # seconds that the last word about an end may take
 _BOOT = (
     "import sys; sys.path[:] = {path!r}; "
     "from serverless_dist.cloud.nursery_host import main; main({line}, {preload!r})"
@@ -34,7 +35,9 @@ class Nursery:
         self, preload: Sequence[str], on_end: Callable[[int, int], None]
     ) -> None:
         self._on_end = on_end
+        # The reader needs `_lock` to go on, so nothing is written while it is held.
         self._lock = Lock()
+        self._writing = Lock()
         self._pending: deque[int] = deque()
         self._pids: dict[int, int] = {}  # by number
         self._line, line = socket.socketpair()
@@ -66,26 +69,26 @@ class Nursery:
         CloudError
             The nursery is gone.
         """
-        with self._lock:
+        with self._writing:
+            with self._lock:
+                self._pending.append(number)
             try:
                 packet = PACKET.pack(START, 0, 0)
                 socket.send_fds(self._line, [packet], [lifeline, answer])
             except OSError as error:
                 msg = f"no process could be started: the nursery is gone ({error})"
                 raise CloudError(msg, retryable=False) from error
-            self._pending.append(number)
 
     def signal_all(self, number: signal.Signals) -> None:
         """Signal the groups of all processes that run."""
-        with self._lock, suppress(OSError):
-            for pid in self._pids.values():
-                self._line.sendall(PACKET.pack(KILL, pid, number))
+        with self._writing, suppress(OSError):
+            self._line.sendall(PACKET.pack(KILL, 0, number))
 
     def close(self) -> None:
         """End the nursery itself; its processes have ended before."""
         self._process.kill()
         self._process.wait()
-        self._reader.join()
+        self._reader.join(_LAST)
         self._line.close()
 
     def _read(self) -> None:

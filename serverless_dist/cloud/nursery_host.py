@@ -3,7 +3,7 @@
 It talks to a `Nursery` in packets of one letter and two numbers::
 
     S              start: two descriptors come with it, the lifeline and the answer
-    K pid signal   signal the process group of a child that has not ended
+    K 0 signal     signal the process groups of all children that have not ended
     S pid          started, in the order of the starts
     E pid code     ended; what it left in its group has been killed
 
@@ -37,7 +37,7 @@ def main(line: int, preload: Sequence[str]) -> None:
     """
     for module in preload:
         # Who needs it will import it again, and raise where somebody listens.
-        with suppress(Exception):
+        with suppress(BaseException):
             import_module(module)
     with socket.socket(fileno=line) as connection:
         descriptors = _Host(connection).serve()
@@ -74,9 +74,9 @@ class _Host:
                     if not packet:
                         self._bid_farewell()
                         return None
-                    letter, pid, number = PACKET.unpack(packet)
+                    letter, _, number = PACKET.unpack(packet)
                     if letter == KILL:
-                        self._kill(pid, number)
+                        self._kill_all(number)
                     elif self._fork() == 0:
                         return descriptors[0], descriptors[1]
                     for descriptor in descriptors:
@@ -129,6 +129,10 @@ class _Host:
                 self._children.discard(pid)
                 self._tell(ENDED, pid, os.waitstatus_to_exitcode(status))
 
+    def _kill_all(self, number: int) -> None:
+        for pid in self._children:
+            self._kill(pid, number)
+
     def _kill(self, pid: int, number: int) -> None:
         if pid in self._children:
             with suppress(ProcessLookupError, PermissionError):
@@ -143,6 +147,5 @@ class _Host:
         while self._children:
             self._reap()
             if time.monotonic() > deadline:
-                for pid in self._children:
-                    self._kill(pid, signal.SIGKILL)
+                self._kill_all(signal.SIGKILL)
             time.sleep(0.01)

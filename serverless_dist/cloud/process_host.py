@@ -7,7 +7,9 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from threading import Thread
 from typing import cast
 
@@ -46,5 +48,9 @@ def _end_with_parent(lifeline: int, scratch: list[str]) -> None:
     """Wait for the parent's end of the pipe to close, then end the whole group."""
     os.read(lifeline, 1)
     for directory in scratch:
-        shutil.rmtree(directory, ignore_errors=True)
+        # Under another name first, so that nobody puts anything in meanwhile.
+        gone = f"{directory}.{os.getpid()}.gone"
+        with suppress(OSError):  # another process was faster
+            Path(directory).rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)

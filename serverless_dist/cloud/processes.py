@@ -58,7 +58,7 @@ class ProcessFunctions:
         Called from a thread of this object whenever an invoked process has ended.
     preload
         Modules that all processes will need: they are imported once, and so is the
-        handler's.
+        handler's. They must keep no state that processes may not share.
     scratch
         Directories that a process removes if it outlives the one that started it.
     """
@@ -117,8 +117,10 @@ class ProcessFunctions:
         """End all processes and wait for them: SIGTERM, half a second, SIGKILL."""
         for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _LAST)):
             with self._changed:
-                if self._running:
-                    self._nursery.signal_all(number)
+                is_over = not self._running
+            if not is_over:
+                self._nursery.signal_all(number)
+            with self._changed:
                 self._changed.wait_for(lambda: not self._running, patience)
         self._nursery.close()
         self._nowhere.close()

@@ -33,9 +33,13 @@ def unpack_code(data: bytearray) -> tuple[Function, Sequence[Any]]:
 
 
 def modules_of(function: Function) -> Sequence[str]:
-    """Return the modules that a rank imports to get the function."""
-    name = getattr(function, "__module__", None)
-    return [] if name in (None, "__main__") else [name]
+    """Return the modules that may be imported once for all ranks of the function.
+
+    Only this package's: a user's module may keep what it must not share with other
+    ranks, as a generator of random numbers, or `COMM_WORLD` from before there was one.
+    """
+    name = getattr(function, "__module__", None) or ""
+    return [name] if name.partition(".")[0] == __name__.partition(".")[0] else []
 
 
 def _culprit(function: Function, args: Sequence[Any], error: Exception) -> str:

@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 HANDLER = "serverless_dist.runtime.handler:handler"
-_LONG = 3_600.0  # seconds of one wait for events; the job's next check comes first
 
 
 class Results(list[T]):

@@ -17,6 +17,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from serverless_dist.cloud import Cloud
+from serverless_dist.cloud.limits import S3_MAX_DELETE
 from serverless_dist.transport.crates import fill, index_stop, spans
 from serverless_dist.transport.inbox import Inbox
 from serverless_dist.transport.message import Message
@@ -82,10 +83,19 @@ class BlobTransport:
         deadline = self._clock.now() + wait
         pause = _FIRST_PAUSE
         while True:
-            messages = self._collect(expect)
+            crates = self._next_crates(expect)
+            messages = [
+                arrival.message
+                for frames in crates
+                for frame in frames
+                for arrival in self._inbox.feed(frame)
+            ]
             left = deadline - self._clock.now()
             if messages or left <= 0:
                 return messages
+            if crates:  # with nothing for this rank, or not in its turn
+                pause = _FIRST_PAUSE
+                continue
             self._clock.sleep(min(pause, left))
             pause = min(2 * pause, _LAST_PAUSE)
 
@@ -94,16 +104,15 @@ class BlobTransport:
         self._pool.shutdown()
         self._clean()
 
-    def _collect(self, expect: Collection[int]) -> list[Message]:
+    def _next_crates(self, expect: Collection[int]) -> list[list[bytes]]:
+        """Return the frames for this rank in each object that is there."""
+        if len(self._read) >= S3_MAX_DELETE:
+            self._clean()
         sources = sorted(expect) if expect else self._listed()
         # A single read is not worth waking a thread.
         each = map if len(sources) < 2 else self._pool.map
-        return [
-            arrival.message
-            for frames in each(self._next_frames, sources)
-            for frame in frames
-            for arrival in self._inbox.feed(frame)
-        ]
+        crates = each(self._next_frames, sources)
+        return [frames for frames in crates if frames is not None]
 
     def _listed(self) -> list[int]:
         """Return the sources whose next key is there."""
@@ -118,8 +127,8 @@ class BlobTransport:
             if not keys.isdisjoint(lanes.candidates())
         ]
 
-    def _next_frames(self, source: int) -> list[bytes]:
-        """Return the frames for this rank in the next object of `source`, if any."""
+    def _next_frames(self, source: int) -> list[bytes] | None:
+        """Return the frames for this rank in the next object of `source`, if any is."""
         lanes = self._lanes[source]
         for key in lanes.candidates():
             frames = self._frames(key, None if key == lanes.own_key else _HEAD)
@@ -128,7 +137,7 @@ class BlobTransport:
                     self._read.append(key)
                 lanes.advance(key)
                 return frames
-        return []
+        return None
 
     def _frames(self, key: str, head_size: int | None) -> list[bytes] | None:
         head = self._blobs.get(key, stop=head_size)

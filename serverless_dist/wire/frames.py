@@ -24,7 +24,6 @@ from serverless_dist.cloud import Buffer
 
 _MAGIC = b"SDF1"
 _PREFIX = struct.Struct("<4s16s32sI")
-JOB_BYTES = 16
 HEADER_RESERVE = 128  # prefix and header of a frame for one dest, generously
 DEST_RESERVE = 14  # what each dest may add: two msgpack integers
 

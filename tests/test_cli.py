@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -72,6 +73,18 @@ def test_a_piped_command_prints_nothing_but_the_result() -> None:
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
     assert "categories, not compared with one process" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_closed_standard_descriptors_do_no_harm(
+    tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    report = tmp_path / "report.json"
+    command = [*COMMAND, *SMALL, "--ranks", "2", "--json", os.fspath(report)]
+    shell = " ".join(f"{descriptor}<&-" for descriptor in closed)
+    line = f"exec {shlex.join(command)} {shell}"
+    assert subprocess.run(["sh", "-c", line], stdout=subprocess.DEVNULL).returncode == 0
+    assert json.loads(report.read_text())["matches_serial"] is True
 
 
 def test_a_terminal_sees_progress() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -137,3 +138,38 @@ def test_a_full_disk_is_a_cloud_error(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"\xff\xff\xff\xff",
+        b"\x03\0\0\0\xc1\xc1\xc1",
+        b"\x01\0\0\0\x05",
+        b"\x88\x13\0\0" + b"\x91" * 5_000,
+    ],
+    ids=["too long", "no msgpack", "no list", "too deep"],
+)
+def test_whoever_speaks_no_broker_is_hung_up_on(
+    stack: ExitStack, packet: bytes
+) -> None:
+    cloud = LocalCloud.start(1)
+    stack.callback(cloud.close)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(os.fspath(cloud.address.directory / "broker.socket"))
+        connection.sendall(packet)
+        assert connection.recv(1) == b""
+    cloud.mailboxes[0].send([b"still here"])
+    assert cloud.mailboxes[0].receive(1, 1.0)[0].body == b"still here"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [[], ["send"], ["send", "x", [b"a"]], ["send", 0, 5], ["publish", [[b"a", ["x"]]]]],
+    ids=str,
+)
+def test_a_malformed_request_is_answered(
+    stack: ExitStack, request_: list[object]
+) -> None:
+    with pytest.raises(UsageError):
+        start(stack)._client.ask(*request_)

@@ -6,6 +6,7 @@ traceback.
 """
 
 import argparse
+import os
 import signal
 import sys
 import traceback
@@ -21,6 +22,7 @@ _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``serverless-dist`` with these arguments; return the exit code."""
+    _open_standard_descriptors()
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -54,6 +56,17 @@ def _parser() -> argparse.ArgumentParser:
     infer.add_command(commands)
     script.add_command(commands)
     return parser
+
+
+def _open_standard_descriptors() -> None:
+    """Point standard descriptors that are closed at nothing.
+
+    Otherwise the next file or socket would become what the ranks print to.
+    """
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor < 3:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
 
 
 @contextmanager

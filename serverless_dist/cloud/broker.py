@@ -26,12 +26,14 @@ from typing import Any
 
 import msgpack
 
+from serverless_dist.cloud.limits import SQS_MAX_BYTES
 from serverless_dist.cloud.memory import MemoryCloud
 from serverless_dist.cloud.services import Entry, Queue
-from serverless_dist.errors import CloudError, UsageError
+from serverless_dist.errors import CloudError, ProtocolError, UsageError
 
 SOCKET_NAME = "broker.socket"
 _LENGTH = struct.Struct("<I")
+_MAX_PACKET = 16 * SQS_MAX_BYTES  # ten of the largest bodies fit, and their receipts
 _SLICE = 0.25  # seconds that a long poll goes without looking whether we are closing
 _POLL = 0.02  # seconds between two looks of the accepting thread
 
@@ -89,13 +91,14 @@ class _Session(BaseRequestHandler):
         del self.server.sessions[current_thread()]
 
     def handle(self) -> None:
-        with suppress(OSError):
+        # Whoever does not speak our language is hung up on.
+        with suppress(OSError, ProtocolError):
             while (request := read_packet(self.request)) is not None:
                 write_packet(self.request, self._answer(request))
 
     def _answer(self, request: Sequence[Any]) -> Sequence[Any]:
-        operation, *arguments = request
         try:
+            operation, *arguments = request
             match operation:
                 case "send":
                     index, bodies = arguments
@@ -114,6 +117,8 @@ class _Session(BaseRequestHandler):
                     return [f"the broker knows no request {operation!r}"]
         except UsageError as error:
             return [str(error)]
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            return [f"the broker was sent a malformed request: {error}"]
         return [None]
 
     def _mailbox(self, index: int) -> Queue:
@@ -202,12 +207,31 @@ def write_packet(connection: socket.socket, packet: Sequence[Any]) -> None:
 
 
 def read_packet(connection: socket.socket) -> list[Any] | None:
-    """Read one msgpack list; None at the end of the stream."""
+    """Read one msgpack list; None at the end of the stream.
+
+    Raises
+    ------
+    ProtocolError
+        What comes is too long for a packet, or no list.
+    """
     head = _read(connection, _LENGTH.size)
     if head is None:
         return None
-    data = _read(connection, *_LENGTH.unpack(head))
-    packet: list[Any] | None = None if data is None else msgpack.unpackb(data)
+    (length,) = _LENGTH.unpack(head)
+    if length > _MAX_PACKET:
+        msg = f"a packet of {length} bytes is longer than any of the broker's"
+        raise ProtocolError(msg)
+    data = _read(connection, length)
+    if data is None:
+        return None
+    try:
+        packet = msgpack.unpackb(data)
+    except (ValueError, msgpack.UnpackException) as error:
+        msg = f"a packet of {length} bytes is not msgpack"
+        raise ProtocolError(msg) from error
+    if not isinstance(packet, list):
+        msg = f"a packet of {length} bytes holds no list"
+        raise ProtocolError(msg)
     return packet
 
 

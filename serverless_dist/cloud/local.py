@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from serverless_dist.cloud.batches import QUEUE_MAX_BODY, TOPIC_MAX_BODY
+from serverless_dist.cloud.batches import (
+    QUEUE_MAX_BODY,
+    TOPIC_MAX_BODY,
+    body_size,
+    entry_size,
+    queue_batches,
+    topic_batches,
+)
 from serverless_dist.cloud.broker import SOCKET_NAME, Broker, BrokerClient
 from serverless_dist.cloud.checks import (
     check_bodies,
@@ -56,8 +63,8 @@ class LocalQueue:
     def send(self, bodies: Sequence[Buffer]) -> None:
         """Store all bodies."""
         check_bodies(bodies, self.max_body)
-        if bodies:
-            self._client.ask("send", self._index, bodies)
+        for start, stop in queue_batches([body_size(body) for body in bodies]):
+            self._client.ask("send", self._index, bodies[start:stop])
 
     def receive(self, limit: int, wait: float) -> list[Delivery]:
         """Return up to `limit` bodies, waiting up to `wait` seconds for the first."""
@@ -86,8 +93,10 @@ class LocalTopic:
     def publish(self, entries: Sequence[Entry]) -> None:
         """Copy every entry to each of its targets."""
         check_entries(entries, self.max_body, self._mailboxes)
-        if entries:
-            self._client.ask("publish", [(e.body, e.targets) for e in entries])
+        sizes = [entry_size(body_size(e.body), e.targets) for e in entries]
+        for start, stop in topic_batches(sizes):
+            batch = [(e.body, e.targets) for e in entries[start:stop]]
+            self._client.ask("publish", batch)
 
 
 class LocalBlobs:

@@ -96,8 +96,9 @@ class _Host:
         return packet, descriptors
 
     def _fork(self) -> int:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as it is where the descriptor is closed
+                stream.flush()
         with warnings.catch_warnings():
             # The threads that Python 3.12 warns of are numpy's, which expects forks.
             warnings.simplefilter("ignore", DeprecationWarning)

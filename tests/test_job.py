@@ -8,6 +8,7 @@ from serverless_dist.runtime.control import (
     Ended,
     Event,
     Failure,
+    Farewell,
     Outcome,
     Phases,
     Progress,
@@ -26,11 +27,15 @@ def travelled(outcome: Outcome) -> Outcome:
 
 
 def returned(rank: int, value: object = None) -> Outcome:
-    return travelled(Outcome(rank, enclosed(value), None, Usage(), NO_TIME))
+    return travelled(Outcome(rank, enclosed(value), None, NO_TIME))
 
 
 def failed(rank: int, failure: Failure) -> Outcome:
-    return travelled(Outcome(rank, (), failure, Usage(), NO_TIME))
+    return travelled(Outcome(rank, (), failure, NO_TIME))
+
+
+def farewell(rank: int) -> Farewell:
+    return Farewell(rank, Usage({"s3:PutObject": rank + 1}))
 
 
 def job(size: int = 2) -> Job:
@@ -43,7 +48,11 @@ def test_a_job_is_done_when_all_ranks_have_returned() -> None:
     assert not it.is_done
     it.feed(Progress(1, 2), 101.0)
     it.feed(returned(0, "zero"), 102.0)
+    it.feed(farewell(1), 102.0)
+    assert not it.is_done
+    it.feed(farewell(0), 102.0)
     assert it.is_done
+    assert it.usage == Usage({"s3:PutObject": 3})
     assert it.values() == ["zero", "one"]
     assert it.failure(102.0) is None
 
@@ -86,7 +95,8 @@ def test_a_process_that_ends_without_a_word_fails_the_job_after_a_moment() -> No
 @pytest.mark.parametrize("first", ["the word", "the end"])
 def test_a_process_that_ends_after_its_word_is_fine(first: str) -> None:
     it = job(1)
-    events: list[Event] = [returned(0), Ended(0, "ended with exit code 0")]
+    end = Ended(0, "ended with exit code 0")
+    events: list[Event] = [returned(0), farewell(0), end]
     for event in events if first == "the word" else reversed(events):
         it.feed(event, 101.0)
     assert it.is_done
@@ -106,5 +116,6 @@ def test_a_job_past_its_deadline_names_the_ranks_that_are_missing() -> None:
 def test_a_value_that_cannot_be_loaded_names_its_rank() -> None:
     it = job(1)
     it.feed(returned(0, Stubborn(1, 2)), 101.0)
+    it.feed(farewell(0), 101.0)
     with pytest.raises(RankError, match="rank 0 returned a value that this process"):
         it.values()

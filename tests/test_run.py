@@ -53,8 +53,8 @@ def test_every_rank_runs_and_returns(channel: str, ranks: int) -> None:
 def test_the_report_counts_what_was_done() -> None:
     report = sd.run(add_up, [0.0], ranks=2, channel="queue").report
     assert (report.ranks, report.channel, report.cloud) == (2, "queue", "local")
-    # Each rank sends one message to the other, and its outcome to the driver.
-    assert report.usage.requests["sqs:SendMessageBatch"] == 4
+    # Each rank sends a message to the other, its outcome and its farewell.
+    assert report.usage.requests["sqs:SendMessageBatch"] == 6
     assert report.usage.requests["lambda:Invoke"] == 2
     assert "sns:PublishBatch" not in report.usage.requests
     assert len(report.phases) == 2
@@ -62,6 +62,17 @@ def test_the_report_counts_what_was_done() -> None:
     assert report.dollars["total"] == pytest.approx(
         sum(report.dollars[service] for service in ("sns", "sqs", "s3", "lambda"))
     )
+
+
+def test_the_report_counts_large_results_too() -> None:
+    def give(comm: Communicator) -> bytes:
+        return bytes(1_000_000)
+
+    usage = sd.run(give, ranks=2, channel="queue").report.usage
+    # The code, and two results with a pointer each.
+    assert usage.requests["s3:PutObject"] == 3
+    assert usage.sent["s3:PutObject"] > 2_000_000
+    assert usage.received["s3:GetObject"] > 2_000_000
 
 
 def test_lambdas_and_large_values_travel() -> None:
@@ -289,3 +300,33 @@ def test_one_ranks_exception_ends_ranks_that_do_not_listen() -> None:
         sd.run(stubborn, ranks=3, timeout=60.0)
     # Half a second passes between SIGTERM and SIGKILL; the rest is for a busy machine.
     assert time.time() - float(str(caught.value.__cause__)) < 10.0
+
+
+class Evil(Exception):
+    def __reduce__(self) -> tuple[object, ...]:
+        return sys.exit, (0,)
+
+
+class Noted(Exception):
+    pass
+
+
+def test_an_exception_that_unpickles_to_an_exit_is_left_out() -> None:
+    def fail(comm: Communicator) -> None:
+        raise Evil
+
+    with pytest.raises(sd.RankError, match=r"raised .*Evil") as caught:
+        sd.run(fail, ranks=1)
+    assert caught.value.__cause__ is None
+
+
+def test_the_summary_is_the_exception_not_its_note() -> None:
+    def fail(comm: Communicator) -> None:
+        error = Noted("the cause")
+        error.add_note("a hint")
+        raise error
+
+    with pytest.raises(sd.RankError, match="Noted: the cause") as caught:
+        sd.run(fail, ranks=1)
+    assert "a hint" not in caught.value.summary
+    assert "a hint" in caught.value.traceback

@@ -50,13 +50,20 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A rank's end: its value (still encoded) or its failure, and what it took."""
+    """A rank's end: its value (still encoded) or its failure, and its seconds."""
 
     rank: int
     value: Buffers
     failure: Failure | None
-    usage: Usage
     phases: Phases
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """What a rank used, its outcome included; small, so that it is one request."""
+
+    rank: int
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Progress:
     total: int
 
 
-Event = Outcome | Ended | Progress
+Event = Outcome | Farewell | Ended | Progress
 
 
 def enclosed(obj: Any) -> Buffers:

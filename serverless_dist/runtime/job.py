@@ -1,6 +1,6 @@
 """The life of a job as the driver sees it. Pure: events and times in, verdicts out.
 
-1. A job is done when every rank has returned a value.
+1. A job is done when every rank has returned a value and said what it used.
 2. It has failed when one rank has failed, or its process is gone without a word. The
    word may be on its way when the process ends, so it gets a moment.
 3. It has failed when its deadline has passed. The ranks are told the deadline and
@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from serverless_dist.cloud import Usage
 from serverless_dist.errors import (
     DeadlineError,
     RankDiedError,
     RankError,
     ServerlessDistError,
 )
-from serverless_dist.runtime.control import Ended, Event, Outcome
+from serverless_dist.runtime.control import Ended, Event, Farewell, Outcome
 from serverless_dist.wire import decode
 
 GRACE = 1.0  # seconds that a word may take after the end of its process
@@ -40,29 +41,38 @@ class Job:
         self._timeout = timeout
         self._deadline = started + timeout + LATE
         self._outcomes: dict[int, Outcome] = {}
+        self._farewells: dict[int, Farewell] = {}
         self._silent: dict[int, tuple[str, float]] = {}
 
     def __repr__(self) -> str:
-        return f"<Job: {len(self._outcomes)} of {self._size} ranks done>"
+        return f"<Job: {len(self._farewells)} of {self._size} ranks done>"
 
     @property
     def is_done(self) -> bool:
-        """Whether every rank has returned."""
-        return len(self._outcomes) == self._size
+        """Whether every rank has returned and said what it used."""
+        return len(self._outcomes) == len(self._farewells) == self._size
 
     @property
     def outcomes(self) -> Sequence[Outcome]:
         """The ends of all ranks, in order; only when `is_done`."""
         return [self._outcomes[rank] for rank in range(self._size)]
 
+    @property
+    def usage(self) -> Usage:
+        """What all ranks have used; only when `is_done`."""
+        return sum((said.usage for said in self._farewells.values()), Usage())
+
     def feed(self, event: Event, now: float) -> None:
         """Take note of an event."""
         match event:
             case Outcome(rank=rank):
                 self._outcomes[rank] = event
-                self._silent.pop(rank, None)
-            case Ended(rank, how) if rank not in self._outcomes:
+            case Farewell(rank=rank):
+                self._farewells[rank] = event
+            case Ended(rank, how):
                 self._silent[rank] = (how, now + GRACE)
+        for rank in self._outcomes.keys() & self._farewells.keys():
+            self._silent.pop(rank, None)
 
     def failure(self, now: float) -> ServerlessDistError | None:
         """Return why the job has failed by `now`, if it has."""
@@ -95,7 +105,7 @@ def _rank_error(outcome: Outcome) -> RankError:
     error = RankError(outcome.rank, failure.summary, failure.traceback)
     if failure.error:
         # The exception is a courtesy: one that cannot be rebuilt here is left out.
-        with suppress(Exception):
+        with suppress(Exception, SystemExit):
             error.__cause__ = decode(failure.error)
     return error
 

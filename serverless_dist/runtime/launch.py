@@ -25,7 +25,6 @@ from serverless_dist.runtime.control import (
     ControlDesk,
     ControlLine,
     Ended,
-    Outcome,
     Progress,
 )
 from serverless_dist.runtime.invitation import Invitation
@@ -204,7 +203,7 @@ class _Run:
         job = Job(settings.ranks, started=started, timeout=settings.timeout)
         self._watch(job, on_progress)
         seconds = time.time() - started
-        return Results(job.values(), self._report(job.outcomes, seconds))
+        return Results(job.values(), self._report(job, seconds))
 
     def _watch(self, job: Job, on_progress: Callable[[int, int], None] | None) -> None:
         """Return when the job is done; raise why it failed."""
@@ -230,17 +229,14 @@ class _Run:
                 "rank %d %s, but the driver was not told: %s", rank, ending, error
             )
 
-    def _report(self, outcomes: Sequence[Outcome], seconds: float) -> Report:
+    def _report(self, job: Job, seconds: float) -> Report:
         settings = self._settings
-        # Not in a rank's own count: its start and its last word.
+        # Not in a rank's own count: its start and its farewell, one request each.
         unseen = {
-            "lambda:Invoke": len(outcomes),
-            "sqs:SendMessageBatch": len(outcomes),
+            "lambda:Invoke": settings.ranks,
+            "sqs:SendMessageBatch": settings.ranks,
         }
-        usage = sum(
-            (outcome.usage for outcome in outcomes),
-            self._meter.usage() + Usage(unseen, unseen),
-        )
+        usage = self._meter.usage() + job.usage + Usage(unseen, unseen)
         return Report(
             ranks=settings.ranks,
             channel=settings.channel,
@@ -248,7 +244,7 @@ class _Run:
             seconds=seconds,
             usage=usage,
             memory_mb=settings.config.memory_mb,
-            phases=[outcome.phases for outcome in outcomes],
+            phases=[outcome.phases for outcome in job.outcomes],
         )
 
     def _remove_blobs(self) -> None:

@@ -17,6 +17,7 @@ from serverless_dist.runtime.control import (
     Buffers,
     ControlLine,
     Failure,
+    Farewell,
     Outcome,
     Phases,
     Progress,
@@ -43,7 +44,8 @@ def run_rank(invitation: Invitation) -> None:
         if invitation.wants_progress:
             set_reporter(lambda done, total: line.tell(Progress(done, total)))
         value, failure, phases = _attempt(invitation, metered, meter, stack)
-        line.tell(Outcome(invitation.rank, value, failure, meter.usage(), phases))
+        line.tell(Outcome(invitation.rank, value, failure, phases))
+        line.tell(Farewell(invitation.rank, meter.usage()))
 
 
 def _attempt(
@@ -113,8 +115,10 @@ def _failure(error: BaseException) -> Failure:
     while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:
         frames = frames.tb_next
     text = "".join(traceback.format_exception(type(error), error, frames))
-    summary = "raised " + traceback.format_exception_only(error)[-1].strip()
+    described = traceback.TracebackException(type(error), error, None)
+    described.__notes__ = None  # they would come last
+    summary = "raised " + list(described.format_exception_only())[-1].strip()
     try:
         return Failure(summary, text, enclosed(error))
-    except UnpicklableError:
+    except BaseException:  # whatever its own __reduce__ raises
         return Failure(summary, text)

@@ -165,6 +165,7 @@ def test_a_script_that_fails_shows_its_own_traceback(
         (["infer", "--data", "/nowhere"], "there is no directory /nowhere"),
         (["infer", "--output", "/nowhere/ids"], "there is no directory /nowhere"),
         (["infer", "--json", "/"], "it is a directory"),
+        (["infer", "--seed", "-1"], "cannot start random numbers from -1"),
         (["infer", "--timeout", "0"], "cannot run for 0.0 s"),
         (["run", "nowhere.py"], "there is no script nowhere.py"),
         (["run", "-n", "x", "nowhere.py"], "invalid int value"),

@@ -127,3 +127,40 @@ def test_a_failing_rank_is_noticed_there_too(emulator: str) -> None:
     config = Config(endpoint=emulator)
     with pytest.raises(RankError, match="rank 1 raised ValueError: oops"):
         run(fail, ranks=3, cloud="emulated", config=config)
+
+
+def test_a_cloud_that_hangs_does_not_hold_a_run_beyond_its_deadline() -> None:
+    code = """
+import os, signal, time
+from serverless_dist import cloud, run
+from serverless_dist.cloud import emulated
+servers = []
+class Server(emulated.EmulatedServer):
+    def __init__(self):
+        super().__init__()
+        servers.append(self.pid)
+emulated.EmulatedServer = Server
+def stop(comm, parent):
+    comm.barrier()
+    if comm.rank == 0:
+        os.kill(int(open(parent).read()), signal.SIGSTOP)
+    comm.recv(source=1 - comm.rank)
+import tempfile, threading
+with tempfile.NamedTemporaryFile("w") as file:
+    original = emulated.EmulatedCloud.__init__
+    def start(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        file.write(str(servers[0])); file.flush()
+    emulated.EmulatedCloud.__init__ = start
+    started = time.monotonic()
+    try:
+        run(stop, file.name, ranks=2, cloud="emulated", timeout=3)
+    except Exception as error:
+        print(type(error).__name__, time.monotonic() - started)
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    name, seconds = done.stdout.split()
+    assert name == "DeadlineError"
+    # 3 for the run, 2 for the ranks to tell, 7 to let the cloud go: not 240.
+    assert float(seconds) < 60

@@ -1,5 +1,6 @@
 """`run` with real processes on the local cloud."""
 
+import atexit
 import importlib
 import os
 import select
@@ -197,7 +198,11 @@ def test_an_argument_that_cannot_be_pickled_is_named() -> None:
         ({"ranks": 2.0}, "cannot run 2.0 ranks"),
         ({"channel": "smoke"}, "no channel 'smoke': use one of direct, queue"),
         ({"cloud": "nine"}, "no cloud 'nine': use one of local, emulated, aws"),
+        ({"ranks": True}, "cannot run True ranks"),
         ({"timeout": 0}, "cannot run for 0 s"),
+        ({"timeout": "5"}, "cannot run for '5' s"),
+        ({"timeout": float("nan")}, "cannot run for nan s"),
+        ({"config": {}}, "config is a dict: give a Config"),
     ],
     ids=str,
 )
@@ -330,3 +335,38 @@ def test_the_summary_is_the_exception_not_its_note() -> None:
         sd.run(fail, ranks=1)
     assert "a hint" not in caught.value.summary
     assert "a hint" in caught.value.traceback
+
+
+def give_exit(comm: Communicator) -> Exception:
+    return Evil()
+
+
+def test_a_value_that_unpickles_to_an_exit_is_a_failure() -> None:
+    with pytest.raises(sd.RankError, match="a value that this process cannot load"):
+        sd.run(give_exit, ranks=1)
+
+
+def test_a_ranks_interpreter_ends_as_any_does(tmp_path: Path) -> None:
+    def leave_work(comm: Communicator, directory: str) -> None:
+        def write(name: str) -> None:
+            Path(directory, name).write_text("done")
+
+        atexit.register(write, f"atexit {comm.rank}")
+        threading.Timer(0.3, write, [f"thread {comm.rank}"]).start()
+
+    sd.run(leave_work, os.fspath(tmp_path), ranks=2)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"atexit 0", "atexit 1", "thread 0", "thread 1"}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_large_messages_that_nobody_receives_hold_nobody_up(channel: str) -> None:
+    def send(comm: Communicator) -> None:
+        comm.send(bytes(24_000_000), dest=1 - comm.rank)
+
+    assert sd.run(send, ranks=2, channel=channel, timeout=30) == [None, None]
+
+
+def test_more_ranks_than_files_may_be_open_are_refused() -> None:
+    with pytest.raises(sd.UsageError, match="raise it with ulimit -n"):
+        sd.run(add_up, [1.0], ranks=10**9)

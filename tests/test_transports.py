@@ -1,11 +1,13 @@
 """Every transport over every cloud that this machine can make."""
 
 import shutil
+import struct
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgpack
 import pytest
 
 from serverless_dist.cloud import (
@@ -214,3 +216,14 @@ def test_objects_with_nothing_for_a_rank_do_not_make_it_pause() -> None:
     assert clock.now() == before
     one.close()
     four.close()
+
+
+@pytest.mark.parametrize("size", [1.5, -500, 2**62, True], ids=str)
+def test_a_crate_whose_index_lies_gives_nothing(stack: ExitStack, size: object) -> None:
+    for cloud in (memory(stack, 2), local(stack, 2)):
+        index = msgpack.packb([[[1], size]])
+        crate = struct.pack("<I", len(index)) + index + b"nothing"
+        cloud.blobs.put(f"{KEY.job.hex()}/all/0/0", crate)
+        two = BlobTransport(1, 2, cloud, KEY)
+        assert list(two.receive(0.0, expect=[0])) == []
+        two.close()

@@ -77,7 +77,15 @@ def _ended_by_signals() -> Iterator[None]:
         del frame
         sys.exit(128 + number)
 
-    before = {n: signal.signal(n, leave) for n in (signal.SIGTERM, signal.SIGHUP)}
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # cleaning up takes a second
+        signal.default_int_handler(number, frame)
+
+    handlers = {signal.SIGTERM: leave, signal.SIGHUP: leave}
+    # Who started us with SIGINT ignored, as a shell does in the background, meant it.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        handlers[signal.SIGINT] = interrupt
+    before = {n: signal.signal(n, handler) for n, handler in handlers.items()}
     try:
         yield
     finally:

@@ -45,8 +45,8 @@ _THREADS = 8  # batches that go out side by side; more would only wait for the C
 # and a long poll. They are opened as needed.
 _CONNECTIONS = 32
 _CONNECT_SECONDS = 5.0
-_READ_SECONDS = MAX_WAIT + 10  # a long poll answers late, but it answers
-_ATTEMPTS = 4  # of the SDK, which waits 50 ms, 100 ms, ... between them
+_READ_SECONDS = MAX_WAIT + 5  # a long poll answers late, but it answers
+_ATTEMPTS = 3  # of the SDK, which waits 50 ms, 100 ms, ... between them
 
 _NO_CREDENTIALS = (
     sdk.NoCredentialsError,

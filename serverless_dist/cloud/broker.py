@@ -145,6 +145,7 @@ class BrokerClient:
         self._address = os.fspath(directory / SOCKET_NAME)
         self._lock = Lock()
         self._idle: list[socket.socket] = []
+        self._is_closed = False
 
     def __repr__(self) -> str:
         return f"<BrokerClient of {self._address}>"
@@ -157,7 +158,7 @@ class BrokerClient:
         UsageError
             The broker's, in its words.
         CloudError
-            The broker has gone.
+            The broker has gone, or this client was closed.
         """
         with self._connection() as connection:
             write_packet(connection, request)
@@ -171,8 +172,9 @@ class BrokerClient:
         return value[0] if value else None
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; who asks just now still gets the answer, nobody after that."""
         with self._lock:
+            self._is_closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -181,6 +183,9 @@ class BrokerClient:
     def _connection(self) -> Iterator[socket.socket]:
         """Lend an idle connection or a new one; a failed one is closed."""
         with self._lock:
+            if self._is_closed:
+                msg = f"the connection to the broker at {self._address} was closed"
+                raise CloudError(msg, retryable=False)
             connection = self._idle.pop() if self._idle else None
         try:
             if connection is None:
@@ -197,7 +202,10 @@ class BrokerClient:
                 connection.close()
             raise
         with self._lock:
-            self._idle.append(connection)
+            if not self._is_closed:
+                self._idle.append(connection)
+                return
+        connection.close()
 
 
 def write_packet(connection: socket.socket, packet: Sequence[Any]) -> None:

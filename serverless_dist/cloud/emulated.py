@@ -205,6 +205,7 @@ class EmulatedCloud:
             if self._server is None:
                 remove(self._clients, self._names)
         finally:
-            self._cloud.close()
+            # First the server: one that hangs would hold the threads of the cloud.
             if self._server is not None:
                 self._server.close()
+            self._cloud.close()

@@ -137,12 +137,15 @@ class LocalBlobs:
     def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
         """Return the bytes from `start` up to `stop`; None if there is no such key."""
         check_range(start, stop)
-        try:
-            with self._path(key).open("rb", buffering=0) as file:
-                file.seek(start)
-                return file.read() if stop is None else file.read(max(0, stop - start))
-        except FileNotFoundError:
-            return None
+        with _disk_errors(f"read {key}"):
+            try:
+                with self._path(key).open("rb") as file:
+                    end = os.fstat(file.fileno()).st_size
+                    end = end if stop is None else min(stop, end)
+                    file.seek(min(start, end))
+                    return file.read(max(0, end - start))
+            except FileNotFoundError:
+                return None
 
     def list(self, prefix: str) -> Sequence[str]:
         """Return all keys that begin with `prefix`, sorted."""
@@ -157,8 +160,9 @@ class LocalBlobs:
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the keys; one that is not there is no error."""
-        for key in keys:
-            self._path(key).unlink(missing_ok=True)
+        with _disk_errors("delete blobs"):
+            for key in keys:
+                self._path(key).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         check_key(key)
@@ -225,13 +229,15 @@ class LocalCloud:
         self._client.close()
         if self._broker is not None:
             broker, self._broker = self._broker, None
-            broker.close()
-            shutil.rmtree(self.address.directory, ignore_errors=True)
+            try:
+                broker.close()
+            finally:
+                shutil.rmtree(self.address.directory, ignore_errors=True)
 
 
 def private_directory() -> Path:
     """Make a directory that only this user may enter, short enough for a socket."""
-    directory = Path(tempfile.mkdtemp(prefix="serverless-dist-"))
+    directory = Path(tempfile.mkdtemp(prefix="serverless-dist-")).absolute()
     if len(os.fsencode(directory / SOCKET_NAME)) > _MAX_SOCKET_PATH:
         directory.rmdir()
         directory = Path(tempfile.mkdtemp(prefix="serverless-dist-", dir="/tmp"))

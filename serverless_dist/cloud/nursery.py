@@ -15,7 +15,8 @@ from serverless_dist.errors import CloudError
 _LAST = 5.0  # seconds that the last word about an end may take
 _BOOT = (
     "import sys; sys.path[:] = {path!r}; "
-    "from serverless_dist.cloud.nursery_host import main; main({line}, {preload!r})"
+    "from serverless_dist.cloud.nursery_host import main; "
+    "main({line}, {preload!r}, {scratch!r})"
 )
 
 
@@ -29,10 +30,15 @@ class Nursery:
     on_end
         Called from a thread of this object with the number of a process and its exit
         code, when it has ended.
+    scratch
+        Directories that the nursery removes if it outlives the one that started it.
     """
 
     def __init__(
-        self, preload: Sequence[str], on_end: Callable[[int, int], None]
+        self,
+        preload: Sequence[str],
+        on_end: Callable[[int, int], None],
+        scratch: Sequence[str],
     ) -> None:
         self._on_end = on_end
         # The reader needs `_lock` to go on, so nothing is written while it is held.
@@ -41,7 +47,12 @@ class Nursery:
         self._pending: deque[int] = deque()
         self._pids: dict[int, int] = {}  # by number
         self._line, line = socket.socketpair()
-        boot = _BOOT.format(path=sys.path, line=line.fileno(), preload=tuple(preload))
+        boot = _BOOT.format(
+            path=sys.path,
+            line=line.fileno(),
+            preload=tuple(preload),
+            scratch=tuple(scratch),
+        )
         with line:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", boot],

@@ -13,6 +13,7 @@ that for themselves, by their lifelines, and who does not is killed.
 
 import os
 import selectors
+import shutil
 import signal
 import socket
 import struct
@@ -30,7 +31,7 @@ START, KILL, ENDED = b"S", b"K", b"E"
 _FAREWELL = 1.0  # seconds that children have to see that the other end is gone
 
 
-def main(line: int, preload: Sequence[str]) -> None:
+def main(line: int, preload: Sequence[str], scratch: Sequence[str]) -> None:
     """Serve the line; in each forked child, run its assignment instead.
 
     A child returns through here as well, so it ends as any interpreter does.
@@ -43,6 +44,9 @@ def main(line: int, preload: Sequence[str]) -> None:
         descriptors = _Host(connection).serve()
     if descriptors is not None:
         process_host.main(*descriptors)
+        return
+    for directory in scratch:  # the last one standing
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 class _Host:

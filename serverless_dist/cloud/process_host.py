@@ -2,14 +2,13 @@
 
 import io
 import os
+import select
 import shutil
 import signal
 import struct
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from threading import Thread
 from typing import cast
 
@@ -33,10 +32,17 @@ def main(lifeline: int, answer: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
-    Thread(target=_end_with_parent, args=(lifeline, scratch), daemon=True).start()
-    result = _resolve(handler)(payload)
-    with open(answer, "wb", closefd=False) as file:
-        file.write(result)
+    watch = Thread(target=_end_with_parent, args=(lifeline, scratch), daemon=True)
+    watch.start()
+    try:
+        result = _resolve(handler)(payload)
+    except Exception:
+        if select.select([lifeline], [], [], 0.1)[0]:  # nobody listens any more
+            watch.join()
+        raise
+    if result:
+        with open(answer, "wb", closefd=False) as file:
+            file.write(result)
 
 
 def _resolve(handler: str) -> Callable[[bytes], bytes]:
@@ -48,9 +54,5 @@ def _end_with_parent(lifeline: int, scratch: list[str]) -> None:
     """Wait for the parent's end of the pipe to close, then end the whole group."""
     os.read(lifeline, 1)
     for directory in scratch:
-        # Under another name first, so that nobody puts anything in meanwhile.
-        gone = f"{directory}.{os.getpid()}.gone"
-        with suppress(OSError):  # another process was faster
-            Path(directory).rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)

@@ -2,7 +2,8 @@
 
 A process ends when its handler does, when it is stopped, or when the process that
 started it is gone: it holds one end of a pipe, and end of file there is the end of
-its own process group. Whatever the handler has started goes with it.
+its own process group. Whatever the handler has started goes with it, unless that has
+left the group.
 """
 
 import os
@@ -80,7 +81,7 @@ class ProcessFunctions:
         self._starts = 0
         self._nowhere = Path(os.devnull).open("wb")  # noqa: SIM115 - until close()
         modules = [handler.partition(":")[0], *preload]
-        self._nursery = Nursery(modules, self._take_end)
+        self._nursery = Nursery(modules, self._take_end, self._scratch)
 
     def __repr__(self) -> str:
         return f"<ProcessFunctions {self._handler}: {len(self._running)} running>"
@@ -112,6 +113,11 @@ class ProcessFunctions:
                 raise CloudError(msg, retryable=False)
             answer.seek(0)
             return answer.read()
+
+    def join(self, seconds: float) -> None:
+        """Return when all processes have ended of themselves, or after so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, seconds)
 
     def close(self) -> None:
         """End all processes and wait for them: SIGTERM, half a second, SIGKILL."""

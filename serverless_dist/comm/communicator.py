@@ -5,7 +5,8 @@ What holds for every method:
 1. Sends never wait for the receiver.
 2. Messages of one rank and tag are received in the order they were sent.
 3. What a call returns is the caller's own: nothing is shared with what anyone passed
-   in, so the same program behaves alike on one rank and on many.
+   in, so the same program behaves alike on one rank and on many. (Unless `op` puts
+   parts of its operands into its result, as the sum of lists does.)
 4. Every rank makes the same collective calls in the same order. Calls that are mixed up
    never match: they wait until the deadline, and the error says in which call.
 5. A caller's mistake is a `UsageError`, raised before anything is sent.

@@ -69,6 +69,9 @@ class ChallengeNetwork:
                 name = f"neuron{self.neurons}/n{self.neurons}-l{layer}.tsv"
                 raise _missing(self.directory, name)
             table = np.concatenate([np.empty((0, 3)), *read_table(path, 3, most)])
+            if not len(table) or not np.isfinite(table).all():
+                msg = f"{path} holds no weights, or one that is not finite"
+                raise DataFileError(msg)
             inputs, outputs = (table[:, :2] - 1).astype(np.int32).T
             yield _matrix(self.neurons, inputs, outputs, table[:, 2])
 

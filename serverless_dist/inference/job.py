@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from serverless_dist.errors import UsageError
 from serverless_dist.inference.challenge import Bits, ChallengeNetwork, read_inputs
 from serverless_dist.inference.inputs import SHIPPED, load_inputs
 from serverless_dist.inference.network import GeneratedNetwork, Network, check_sizes
@@ -44,6 +45,9 @@ class Job:
 
     def __post_init__(self) -> None:
         check_sizes(self.neurons, self.layers)
+        if self.seed < 0:
+            msg = f"cannot start random numbers from {self.seed}: use a seed from 0"
+            raise UsageError(msg)
 
     def network(self) -> Network:
         """Return the network."""

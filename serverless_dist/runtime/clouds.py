@@ -3,6 +3,7 @@
 boto3 takes a fifth of a second to import, so what needs it is imported when used.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -76,7 +77,7 @@ def connect(address: Address) -> Cloud:
 def pack_address(address: Address) -> Sequence[Any]:
     """Return the address as values that msgpack knows."""
     if isinstance(address, LocalAddress):
-        return ("local", str(address.directory), address.mailboxes)
+        return ("local", os.fsencode(address.directory), address.mailboxes)
     return ("aws", asdict(address))
 
 
@@ -85,6 +86,6 @@ def unpack_address(packed: Sequence[Any]) -> Address:
     kind, *values = packed
     if kind == "local":
         directory, mailboxes = values
-        return LocalAddress(Path(directory), mailboxes)
+        return LocalAddress(Path(os.fsdecode(directory)), mailboxes)
     (fields,) = values
     return AwsAddress(**{**fields, "topic_arns": tuple(fields["topic_arns"])})

@@ -57,6 +57,9 @@ def _parts(function: Function, args: Sequence[Any]) -> Iterator[tuple[str, Any]]
     for index, arg in enumerate(args):
         yield f"argument {index}", arg
     if inspect.isfunction(function):
-        variables = inspect.getclosurevars(function)
+        try:
+            variables = inspect.getclosurevars(function)
+        except ValueError:  # a variable of the closure has no value yet
+            return
         for name, value in {**variables.nonlocals, **variables.globals}.items():
             yield f"its variable {name!r}", value

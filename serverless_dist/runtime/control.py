@@ -1,18 +1,21 @@
 """What ranks tell the process that started them.
 
 They send it messages over the mailbox after the last rank's, whatever channel they
-use among themselves: small ones by queue, large ones by object. Two numbers follow
-those of the ranks: `size` is the driver, `size` + 1 the thread beside it that sees
-processes end.
+use among themselves: small ones by queue, large ones by object. The number after
+those of the ranks, `size`, is the driver's.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pickle import PickleBuffer
-from threading import Lock
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from typing import Any
 
 from serverless_dist.cloud import Cloud, Usage
+from serverless_dist.cloud.limits import MAX_WAIT
+from serverless_dist.errors import ServerlessDistError
 from serverless_dist.transport import Message
 from serverless_dist.transport.hybrid import HybridTransport
 from serverless_dist.wire import Body, JobKey, decode, encode
@@ -21,6 +24,8 @@ Buffers = Sequence[Any]
 """An encoded object inside an event: each buffer travels out of band."""
 
 CONTEXT = -1  # no communicator's
+_GOODBYE = 5.0  # seconds for the deletes of what was received
+_LONG = 3_600.0  # seconds; no lock can be waited for longer than some years
 MAILBOXES = 1  # of the driver, besides one for each rank
 
 
@@ -91,18 +96,13 @@ def enclosed(obj: Any) -> Buffers:
 
 
 class ControlLine:
-    """A sender's line to the driver; safe to use from several threads."""
+    """A rank's line to the driver; safe to use from several threads."""
 
     def __init__(self, sender: int, size: int, cloud: Cloud, key: JobKey) -> None:
         self._sender = sender
         self._driver = size
-        self._transport = HybridTransport(sender, size + 2, cloud, key)
+        self._transport = HybridTransport(sender, size + 1, cloud, key)
         self._lock = Lock()
-
-    @classmethod
-    def of_watcher(cls, size: int, cloud: Cloud, key: JobKey) -> "ControlLine":
-        """Return the line of the thread that sees processes end."""
-        return cls(size + 1, size, cloud, key)
 
     def tell(self, event: Event) -> None:
         """Send an event; raises `UnpicklableError` if part of it cannot travel."""
@@ -116,19 +116,66 @@ class ControlLine:
         self._transport.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was told, or why nothing could be; the answer to a request or not."""
+
+    events: list[Event]
+    error: Exception | None = None
+    is_answer: bool = True
+
+
 class ControlDesk:
-    """The driver's end: the events of all lines, each once."""
+    """The driver's end: the events of all ranks, each once, and those of this machine.
+
+    The cloud is asked by a thread, one request at a time and only while somebody
+    waits: a cloud that hangs cannot hold the driver beyond the time it gives.
+    """
 
     def __init__(self, size: int, cloud: Cloud, key: JobKey) -> None:
-        self._transport = HybridTransport(size, size + 2, cloud, key)
+        self._transport = HybridTransport(size, size + 1, cloud, key)
+        self._waits: SimpleQueue[float | None] = SimpleQueue()
+        self._events: SimpleQueue[_Told] = SimpleQueue()
+        self._is_asking = False  # of the thread that calls `events`, and only its
+        self._thread = Thread(target=self._ask, name="desk", daemon=True)
+        self._thread.start()
+
+    def put(self, event: Event) -> None:
+        """Add an event that was seen here; from any thread, without a request."""
+        self._events.put(_Told([event], is_answer=False))
 
     def events(self, wait: float) -> list[Event]:
         """Return what has been told, waiting up to `wait` seconds for the first."""
-        received: list[Any] = [
-            decode(message.body) for message in self._transport.receive(wait)
-        ]
-        return received
+        if not self._is_asking:
+            self._is_asking = True
+            self._waits.put(min(wait, MAX_WAIT))
+        try:
+            told = self._events.get(timeout=min(wait, _LONG))
+        except Empty:
+            return []
+        if told.is_answer:
+            self._is_asking = False
+        if told.error is not None:
+            raise told.error
+        return told.events
 
     def close(self) -> None:
-        """Give back what is held."""
-        self._transport.close()
+        """Give back what is held: now, or once the cloud has answered or given up."""
+        self._waits.put(None)
+        if not self._is_asking:
+            self._thread.join(_GOODBYE)
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread that asks, after the cloud has been closed."""
+        self._thread.join(seconds)
+
+    def _ask(self) -> None:
+        while (wait := self._waits.get()) is not None:
+            try:
+                messages = self._transport.receive(wait)
+                told = _Told([decode(message.body) for message in messages])
+            except Exception as error:
+                told = _Told([], error)
+            self._events.put(told)
+        with suppress(ServerlessDistError):
+            self._transport.close()

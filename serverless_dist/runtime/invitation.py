@@ -1,5 +1,6 @@
 """What a rank is told when it is started."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Invitation:
                 "size": self.size,
                 "address": pack_address(self.address),
                 "channel": self.channel,
-                "sockets": str(self.sockets),
+                "sockets": os.fsencode(self.sockets),
                 "code": self.code,
                 "digest": self.digest,
                 "started": self.started,
@@ -67,5 +68,5 @@ class Invitation:
         fields = msgpack.unpackb(data)
         key = JobKey(fields.pop("job"), fields.pop("secret"))
         address = unpack_address(fields.pop("address"))
-        sockets = Path(fields.pop("sockets"))
+        sockets = Path(os.fsdecode(fields.pop("sockets")))
         return cls(key=key, address=address, sockets=sockets, **fields)

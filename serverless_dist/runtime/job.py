@@ -113,6 +113,6 @@ def _rank_error(outcome: Outcome) -> RankError:
 def _value(outcome: Outcome) -> Any:
     try:
         return decode(outcome.value)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         summary = f"returned a value that this process cannot load: {error!r}"
         raise RankError(outcome.rank, summary) from error

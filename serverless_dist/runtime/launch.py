@@ -1,7 +1,8 @@
 """Start ranks, watch them, and give back what they return: `run`."""
 
 import hashlib
-import logging
+import operator
+import resource
 import secrets
 import shutil
 import time
@@ -9,10 +10,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
+from threading import Thread
 from typing import Any, TypeVar
 
 from serverless_dist.cloud import Meter, MeteredCloud, Usage
+from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
 from serverless_dist.cloud.local import LocalAddress, private_directory
 from serverless_dist.cloud.processes import Ending, ProcessFunctions
 from serverless_dist.config import Config
@@ -23,7 +25,6 @@ from serverless_dist.runtime.code import Function, modules_of, pack_code
 from serverless_dist.runtime.control import (
     MAILBOXES,
     ControlDesk,
-    ControlLine,
     Ended,
     Progress,
 )
@@ -32,10 +33,12 @@ from serverless_dist.runtime.job import Job
 from serverless_dist.runtime.report import Report
 from serverless_dist.wire import JobKey
 
-logger = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
+_FILES, _FILES_PER_RANK = 32, 3  # open files of the driver: its own, for each rank
+_LONGEST = 1e9  # seconds, thirty years: what clocks and locks can count
+_GOODBYE = 1.0  # seconds that a long poll may take to see that its cloud is closed
+_COURTESY = 5.0  # seconds for what is left to the cloud's own expiry otherwise
 HANDLER = "serverless_dist.runtime.handler:handler"
 
 
@@ -83,7 +86,8 @@ def run(
     channel
         How ranks talk: ``"direct"``, ``"queue"``, ``"object"`` or ``"hybrid"``.
     timeout
-        Seconds that the whole run may take; no wait in it lasts longer.
+        Seconds from the first start of a rank to the last result; no rank waits
+        longer.
     config
         Defaults for what is None; None itself: what the environment says.
     on_progress
@@ -126,23 +130,49 @@ def _check(
     config: Config | None,
 ) -> _Settings:
     config = Config.from_env() if config is None else config
+    if not isinstance(config, Config):
+        msg = f"config is a {type(config).__qualname__}: give a Config"
+        raise UsageError(msg)
     if not callable(function):
         msg = f"run takes a function of a communicator, not {function!r}"
         raise UsageError(msg)
-    if not isinstance(ranks, int) or ranks < 1:
-        msg = f"cannot run {ranks!r} ranks: ask for 1 or more"
-        raise UsageError(msg)
-    timeout = config.timeout if timeout is None else timeout
-    if not timeout > 0:
-        msg = f"cannot run for {timeout!r} s: give a timeout above 0"
-        raise UsageError(msg)
     return _Settings(
-        ranks=ranks,
+        ranks=_check_ranks(ranks),
         cloud=check_cloud(config.cloud if cloud is None else cloud),
         channel=check_channel(config.channel if channel is None else channel),
-        timeout=timeout,
+        timeout=_check_timeout(config.timeout if timeout is None else timeout),
         config=config,
     )
+
+
+def _check_ranks(ranks: object) -> int:
+    try:
+        count = operator.index(ranks)  # type: ignore[arg-type]
+    except TypeError:
+        count = 0
+    if isinstance(ranks, bool) or count < 1:
+        msg = f"cannot run {ranks!r} ranks: ask for 1 or more"
+        raise UsageError(msg)
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = count * _FILES_PER_RANK + _FILES
+    if most != resource.RLIM_INFINITY and files > most:
+        msg = (
+            f"{count} ranks need about {files:,} open files, but the limit is"
+            f" {most:,}: ask for fewer ranks, or raise it with ulimit -n"
+        )
+        raise UsageError(msg)
+    return count
+
+
+def _check_timeout(timeout: object) -> float:
+    try:
+        seconds = float(timeout)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        seconds = 0.0
+    if isinstance(timeout, str) or not seconds > 0:
+        msg = f"cannot run for {timeout!r} s: give a timeout above 0"
+        raise UsageError(msg)
+    return min(seconds, _LONGEST)
 
 
 class _Run:
@@ -154,21 +184,18 @@ class _Run:
         self._settings = settings
         self._key = JobKey(secrets.token_bytes(16), secrets.token_bytes(32))
         self._prefix = f"{self._key.job.hex()}/"
-        self._is_over = Event()
         size, key = settings.ranks, self._key
         self._meter = Meter()
         cloud = open_cloud(settings.cloud, size + MAILBOXES, settings.config)
+        # A cloud that hangs is let down when it is closed, so this comes after that.
+        stack.callback(lambda: self._desk.join(_GOODBYE))
         stack.callback(cloud.close)
         self._address: Address = cloud.address
         self._cloud = MeteredCloud(cloud, self._meter)
-        stack.callback(self._remove_blobs)
+        stack.callback(_within, _COURTESY, self._remove_blobs)
         self._sockets = private_directory()
         stack.callback(shutil.rmtree, self._sockets, ignore_errors=True)
         self._desk = stack.enter_context(closing(ControlDesk(size, self._cloud, key)))
-        # Not metered: on AWS, Lambda itself says when a function has failed.
-        self._line = stack.enter_context(
-            closing(ControlLine.of_watcher(size, cloud, key))
-        )
         self._functions = ProcessFunctions(
             HANDLER,
             on_end=self._tell_end,
@@ -176,7 +203,6 @@ class _Run:
             scratch=self._scratch(),
         )
         stack.callback(self._functions.close)
-        stack.callback(self._is_over.set)
 
     def go(
         self, code: bytes, on_progress: Callable[[int, int], None] | None
@@ -203,6 +229,9 @@ class _Run:
         job = Job(settings.ranks, started=started, timeout=settings.timeout)
         self._watch(job, on_progress)
         seconds = time.time() - started
+        # An interpreter that ends runs what was left to its end: threads, atexit.
+        left = started + settings.timeout - time.time()
+        self._functions.join(min(max(0.0, left), LAMBDA_TIMEOUT))
         return Results(job.values(), self._report(job, seconds))
 
     def _watch(self, job: Job, on_progress: Callable[[int, int], None] | None) -> None:
@@ -218,16 +247,9 @@ class _Run:
                 raise failure
 
     def _tell_end(self, ending: Ending) -> None:
-        """Tell the desk that a process is gone, while anybody wants to know."""
-        if self._is_over.is_set():
-            return
+        """Put on the desk that a process is gone."""
         rank = Invitation.unpack(ending.payload).rank
-        try:
-            self._line.tell(Ended(rank, str(ending)))
-        except ServerlessDistError as error:
-            logger.warning(
-                "rank %d %s, but the driver was not told: %s", rank, ending, error
-            )
+        self._desk.put(Ended(rank, str(ending)))
 
     def _report(self, job: Job, seconds: float) -> Report:
         settings = self._settings
@@ -257,3 +279,10 @@ class _Run:
         if isinstance(self._address, LocalAddress):
             return [self._sockets, self._address.directory]
         return [self._sockets]
+
+
+def _within(seconds: float, function: Callable[[], None]) -> None:
+    """Call the function, and go on without it if it takes longer."""
+    thread = Thread(target=function, daemon=True)
+    thread.start()
+    thread.join(seconds)

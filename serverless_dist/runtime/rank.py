@@ -2,6 +2,7 @@
 
 import hashlib
 import runpy
+import textwrap
 import time
 import traceback
 from contextlib import ExitStack, closing
@@ -26,6 +27,7 @@ from serverless_dist.runtime.control import (
 from serverless_dist.runtime.invitation import Invitation
 from serverless_dist.runtime.progress import set_reporter
 
+_LONGEST = 2_000  # characters of a summary; the traceback has all
 # Frames that lead to the user's code and tell its author nothing.
 _OURS = {__file__, script.__file__, runpy.__file__, "<frozen runpy>"}
 
@@ -80,7 +82,7 @@ def _attempt(
         transport.close()
         return _enclosed_value(value), None, phases
     except SystemExit as error:
-        if not error.code:
+        if error.code in (None, 0):
             return enclosed(None), None, phases
         summary = f"exited with code {error.code}"
         return (), Failure(summary), phases
@@ -118,6 +120,9 @@ def _failure(error: BaseException) -> Failure:
     described = traceback.TracebackException(type(error), error, None)
     described.__notes__ = None  # they would come last
     summary = "raised " + list(described.format_exception_only())[-1].strip()
+    summary = (
+        textwrap.shorten(summary, _LONGEST) if len(summary) > _LONGEST else summary
+    )
     try:
         return Failure(summary, text, enclosed(error))
     except BaseException:  # whatever its own __reduce__ raises

@@ -41,6 +41,8 @@ def spans(head: bytes, rank: int) -> list[tuple[int, int]]:
         entries = msgpack.unpackb(head[_LENGTH.size : start])
         found = []
         for dests, size in entries:
+            if type(size) is not int or size < 0:
+                return []
             if rank in dests:
                 found.append((start, start + size))
             start += size

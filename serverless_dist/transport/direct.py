@@ -94,16 +94,16 @@ class DirectTransport:
 
     def close(self) -> None:
         """Return when all that was sent is written or nobody is left to read it."""
+        if not self._is_closed:
+            self._is_closed = True
+            # First: two that close must not wait for each other to read.
+            _closed_mark(self._directory, self.rank).touch()
+            for selected in list(self._selector.get_map().values()):
+                self._drop(selected)
+            self._selector.close()
         for outgoing in self._outgoing.values():
             outgoing.close()
         self._outgoing.clear()
-        if self._is_closed:
-            return
-        self._is_closed = True
-        _closed_mark(self._directory, self.rank).touch()
-        for selected in list(self._selector.get_map().values()):
-            self._drop(selected)
-        self._selector.close()
 
     def _stream_to(self, dest: int) -> "_Outgoing":
         if dest not in self._outgoing:

@@ -21,16 +21,12 @@ from serverless_dist.cloud import (
     batches,
 )
 from serverless_dist.cloud.attempts import call
-from serverless_dist.cloud.aws import (
-    AwsAddress,
-    AwsClients,
-    AwsCloud,
-    AwsService,
-    S3Blobs,
-    SqsQueue,
-)
-from serverless_dist.cloud.aws_address import FabricNames
+from serverless_dist.cloud.aws import AwsClients, AwsService
+from serverless_dist.cloud.aws_address import AwsAddress, FabricNames
+from serverless_dist.cloud.aws_blobs import S3Blobs
+from serverless_dist.cloud.aws_cloud import AwsCloud
 from serverless_dist.cloud.aws_provision import create, deprovision, provision, remove
+from serverless_dist.cloud.aws_queues import SqsQueue
 from serverless_dist.cloud.emulated import EmulatedCloud
 from serverless_dist.errors import UsageError
 from serverless_dist.testing.clouds import BlobsSuite, QueueSuite, TopicSuite

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from serverless_dist.cloud.attempts import Patience, Refusal, call
-from serverless_dist.cloud.aws import AwsClients, AwsCloud, AwsService
+from serverless_dist.cloud.aws import AwsClients, AwsService
+from serverless_dist.cloud.aws_cloud import AwsCloud
 from serverless_dist.errors import CloudError, CredentialsError, UsageError
 
 SECRETS = ("AKIAREALREALREAL", "very/secret+key", "session-token-of-mine")

@@ -10,7 +10,8 @@ import pytest
 
 from serverless_dist.cloud import Delivery, Entry
 from serverless_dist.cloud.attempts import Patience, Refusal
-from serverless_dist.cloud.aws import S3Blobs, SnsTopic, SqsQueue
+from serverless_dist.cloud.aws_blobs import S3Blobs
+from serverless_dist.cloud.aws_queues import SnsTopic, SqsQueue
 from serverless_dist.cloud.batches import QUEUE_MAX_BODY, TOPIC_MAX_BODY, text_size
 from serverless_dist.cloud.limits import SNS_MAX_BYTES, SQS_MAX_BYTES
 from serverless_dist.errors import UsageError

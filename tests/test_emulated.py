@@ -14,7 +14,7 @@ import pytest
 
 from serverless_dist import Communicator, Config, RankError, run
 from serverless_dist.cloud import Entry, emulated
-from serverless_dist.cloud.aws import AwsCloud
+from serverless_dist.cloud.aws_cloud import AwsCloud
 from serverless_dist.cloud.emulated import EmulatedCloud, EmulatedServer
 from serverless_dist.errors import CloudError, UsageError
 from serverless_dist.testing.expect import receive_until

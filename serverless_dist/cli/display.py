@@ -21,7 +21,9 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    return Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True
+    )
 
 
 def _requests(report: Report) -> Table:

@@ -23,13 +23,13 @@ from typing import TypeVar
 from serverless_dist.cloud.services import (
     Blobs,
     Buffer,
-    Clock,
     Cloud,
     Delivery,
     Entry,
     Queue,
     Topic,
 )
+from serverless_dist.cloud.wrapped import WrappedCloud
 from serverless_dist.errors import UsageError
 
 T = TypeVar("T")
@@ -232,7 +232,7 @@ class ChaoticBlobs:
             self._blobs.delete(keys)
 
 
-class ChaoticCloud:
+class ChaoticCloud(WrappedCloud):
     """A cloud whose services do their worst.
 
     Parameters
@@ -246,38 +246,13 @@ class ChaoticCloud:
     """
 
     def __init__(self, cloud: Cloud, *, seed: int, chaos: Chaos | None = None) -> None:
-        self._cloud = cloud
         seeds = Random(seed)
-        self._mailboxes = tuple(
-            ChaoticQueue(mailbox, seed=seeds.getrandbits(64), chaos=chaos)
-            for mailbox in cloud.mailboxes
+        super().__init__(
+            cloud,
+            mailboxes=[
+                ChaoticQueue(mailbox, seed=seeds.getrandbits(64), chaos=chaos)
+                for mailbox in cloud.mailboxes
+            ],
+            topic=ChaoticTopic(cloud.topic, seed=seeds.getrandbits(64), chaos=chaos),
+            blobs=ChaoticBlobs(cloud.blobs, seed=seeds.getrandbits(64), chaos=chaos),
         )
-        self._topic = ChaoticTopic(cloud.topic, seed=seeds.getrandbits(64), chaos=chaos)
-        self._blobs = ChaoticBlobs(cloud.blobs, seed=seeds.getrandbits(64), chaos=chaos)
-
-    def __repr__(self) -> str:
-        return f"<ChaoticCloud of {self._cloud!r}>"
-
-    @property
-    def clock(self) -> Clock:
-        """The time that its services go by."""
-        return self._cloud.clock
-
-    @property
-    def mailboxes(self) -> Sequence[ChaoticQueue]:
-        """The queues, by index."""
-        return self._mailboxes
-
-    @property
-    def topic(self) -> ChaoticTopic:
-        """The topic that reaches all mailboxes."""
-        return self._topic
-
-    @property
-    def blobs(self) -> ChaoticBlobs:
-        """The object store."""
-        return self._blobs
-
-    def close(self) -> None:
-        """Close the cloud underneath."""
-        self._cloud.close()

@@ -6,25 +6,18 @@ import secrets
 import selectors
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Self
 
-from serverless_dist.cloud.aws import (
-    AwsAddress,
-    AwsClients,
-    AwsCloud,
-    S3Blobs,
-    SnsTopic,
-    SqsQueue,
-)
+from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.cloud.aws_address import FabricNames
+from serverless_dist.cloud.aws_cloud import AwsCloud
 from serverless_dist.cloud.aws_provision import create, remove
 from serverless_dist.cloud.limits import VISIBILITY_TIMEOUT
-from serverless_dist.cloud.services import Clock
+from serverless_dist.cloud.wrapped import WrappedCloud
 from serverless_dist.errors import CloudError, UsageError
 
 _START_SECONDS = 30.0  # it takes less than one, but not on a busy machine
@@ -121,7 +114,7 @@ class EmulatedServer:
         raise CloudError(msg, retryable=False)
 
 
-class EmulatedCloud:
+class EmulatedCloud(WrappedCloud):
     """A fabric of its own on an emulated AWS; see `Cloud`.
 
     Other processes connect with ``AwsCloud.connect(cloud.address)``. `close` removes
@@ -154,11 +147,9 @@ class EmulatedCloud:
             self._clients = AwsClients(None, endpoint)
             undo.callback(self._clients.close)
             address = create(self._clients, self._names, mailboxes, visibility)
-            self._cloud = AwsCloud(address, self._clients)
+            super().__init__(AwsCloud(address, self._clients))
             undo.pop_all()
-
-    def __repr__(self) -> str:
-        return f"<EmulatedCloud of {self._cloud!r}>"
+        self.address = address
 
     def __enter__(self) -> Self:
         return self
@@ -170,31 +161,6 @@ class EmulatedCloud:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    @property
-    def address(self) -> AwsAddress:
-        """Where another process finds it."""
-        return self._cloud.address
-
-    @property
-    def clock(self) -> Clock:
-        """The time that its services go by."""
-        return self._cloud.clock
-
-    @property
-    def mailboxes(self) -> Sequence[SqsQueue]:
-        """The queues, by index."""
-        return self._cloud.mailboxes
-
-    @property
-    def topic(self) -> SnsTopic:
-        """The topic that reaches all mailboxes."""
-        return self._cloud.topic
-
-    @property
-    def blobs(self) -> S3Blobs:
-        """The object store."""
-        return self._cloud.blobs
 
     def close(self) -> None:
         """Remove the fabric, or end the server that holds it; twice is no error."""

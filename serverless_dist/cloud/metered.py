@@ -28,7 +28,6 @@ from serverless_dist.cloud.meter import Meter
 from serverless_dist.cloud.services import (
     Blobs,
     Buffer,
-    Clock,
     Cloud,
     Delivery,
     Entry,
@@ -36,6 +35,7 @@ from serverless_dist.cloud.services import (
     Queue,
     Topic,
 )
+from serverless_dist.cloud.wrapped import WrappedCloud
 from serverless_dist.errors import CloudError
 
 # Bytes of an asynchronous event that are billed as one request, each further 64 KB
@@ -224,38 +224,13 @@ class MeteredFunctions:
         return answer
 
 
-class MeteredCloud:
+class MeteredCloud(WrappedCloud):
     """A cloud whose every request is counted by `meter`."""
 
     def __init__(self, cloud: Cloud, meter: Meter) -> None:
-        self._cloud = cloud
-        self._mailboxes = tuple(MeteredQueue(box, meter) for box in cloud.mailboxes)
-        self._topic = MeteredTopic(cloud.topic, meter)
-        self._blobs = MeteredBlobs(cloud.blobs, meter)
-
-    def __repr__(self) -> str:
-        return f"<MeteredCloud of {self._cloud!r}>"
-
-    @property
-    def clock(self) -> Clock:
-        """The time that its services go by."""
-        return self._cloud.clock
-
-    @property
-    def mailboxes(self) -> Sequence[MeteredQueue]:
-        """The queues, by index."""
-        return self._mailboxes
-
-    @property
-    def topic(self) -> MeteredTopic:
-        """The topic that reaches all mailboxes."""
-        return self._topic
-
-    @property
-    def blobs(self) -> MeteredBlobs:
-        """The object store."""
-        return self._blobs
-
-    def close(self) -> None:
-        """Close the cloud underneath."""
-        self._cloud.close()
+        super().__init__(
+            cloud,
+            mailboxes=[MeteredQueue(box, meter) for box in cloud.mailboxes],
+            topic=MeteredTopic(cloud.topic, meter),
+            blobs=MeteredBlobs(cloud.blobs, meter),
+        )

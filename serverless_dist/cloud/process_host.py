@@ -3,7 +3,6 @@
 import io
 import os
 import select
-import shutil
 import signal
 import struct
 import sys
@@ -15,11 +14,12 @@ from typing import cast
 import msgpack
 
 _LENGTH = struct.Struct("<Q")
+_GONE = 0.1  # seconds that the news of a parent's end may take
 
 
-def pack_assignment(handler: str, payload: bytes, scratch: list[str]) -> bytes:
+def pack_assignment(handler: str, payload: bytes) -> bytes:
     """Return the bytes that tell a process what to do."""
-    data: bytes = msgpack.packb([handler, payload, scratch])
+    data: bytes = msgpack.packb([handler, payload])
     return _LENGTH.pack(len(data)) + data
 
 
@@ -27,17 +27,18 @@ def main(lifeline: int, answer: int) -> None:
     """Read the assignment from `lifeline`, run it, write the answer to `answer`."""
     with open(lifeline, "rb", closefd=False) as pipe:
         (length,) = _LENGTH.unpack(pipe.read(_LENGTH.size))
-        handler, payload, scratch = msgpack.unpackb(pipe.read(length))
+        handler, payload = msgpack.unpackb(pipe.read(length))
     # Lines of several processes come whole, and at once, also through a pipe.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
-    watch = Thread(target=_end_with_parent, args=(lifeline, scratch), daemon=True)
+    watch = Thread(target=_end_with_parent, args=(lifeline,), daemon=True)
     watch.start()
     try:
         result = _resolve(handler)(payload)
     except Exception:
-        if select.select([lifeline], [], [], 0.1)[0]:  # nobody listens any more
+        # What is raised because the parent is gone is of no use to anybody.
+        if select.select([lifeline], [], [], _GONE)[0]:
             watch.join()
         raise
     if result:
@@ -50,9 +51,7 @@ def _resolve(handler: str) -> Callable[[bytes], bytes]:
     return cast("Callable[[bytes], bytes]", getattr(import_module(module), name))
 
 
-def _end_with_parent(lifeline: int, scratch: list[str]) -> None:
+def _end_with_parent(lifeline: int) -> None:
     """Wait for the parent's end of the pipe to close, then end the whole group."""
     os.read(lifeline, 1)
-    for directory in scratch:
-        shutil.rmtree(directory, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)

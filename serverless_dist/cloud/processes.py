@@ -61,7 +61,7 @@ class ProcessFunctions:
         Modules that all processes will need: they are imported once, and so is the
         handler's. They must keep no state that processes may not share.
     scratch
-        Directories that a process removes if it outlives the one that started it.
+        Directories to be removed if this process ends without `close`.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class ProcessFunctions:
     ) -> None:
         self._handler = handler
         self._on_end = on_end
-        self._scratch = [os.fspath(path) for path in scratch]
         self._changed = Condition()
         self._running: dict[int, _Invocation] = {}
         self._exit_codes: dict[int, int] = {}  # of calls that have ended
         self._starts = 0
         self._nowhere = Path(os.devnull).open("wb")  # noqa: SIM115 - until close()
         modules = [handler.partition(":")[0], *preload]
-        self._nursery = Nursery(modules, self._take_end, self._scratch)
+        directories = [os.fspath(path) for path in scratch]
+        self._nursery = Nursery(modules, self._take_end, directories)
 
     def __repr__(self) -> str:
         return f"<ProcessFunctions {self._handler}: {len(self._running)} running>"
@@ -142,7 +142,7 @@ class ProcessFunctions:
             # A process that has ended already does not read this.
             with suppress(BrokenPipeError), open(lifeline, "wb") as pipe:
                 self._nursery.start(number, reading, answer.fileno())
-                pipe.write(pack_assignment(self._handler, payload, self._scratch))
+                pipe.write(pack_assignment(self._handler, payload))
         except BaseException:
             self._forget(number)
             raise

@@ -39,7 +39,7 @@ def _start_emulated(mailboxes: int, config: Config) -> AddressedCloud:
 
 
 def _find_aws(mailboxes: int, config: Config) -> AddressedCloud:
-    from serverless_dist.cloud.aws import AwsCloud
+    from serverless_dist.cloud.aws_cloud import AwsCloud
 
     return AwsCloud.find(config.fabric, mailboxes=mailboxes, region=config.region)
 
@@ -69,7 +69,7 @@ def connect(address: Address) -> Cloud:
     """Return the cloud at `address`, which another process has opened."""
     if isinstance(address, LocalAddress):
         return LocalCloud.connect(address)
-    from serverless_dist.cloud.aws import AwsCloud
+    from serverless_dist.cloud.aws_cloud import AwsCloud
 
     return AwsCloud.connect(address)
 

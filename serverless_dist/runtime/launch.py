@@ -186,9 +186,8 @@ class _Run:
         self._prefix = f"{self._key.job.hex()}/"
         size, key = settings.ranks, self._key
         self._meter = Meter()
+        after = stack.enter_context(ExitStack())  # the cloud has been closed
         cloud = open_cloud(settings.cloud, size + MAILBOXES, settings.config)
-        # A cloud that hangs is let down when it is closed, so this comes after that.
-        stack.callback(lambda: self._desk.join(_GOODBYE))
         stack.callback(cloud.close)
         self._address: Address = cloud.address
         self._cloud = MeteredCloud(cloud, self._meter)
@@ -196,6 +195,8 @@ class _Run:
         self._sockets = private_directory()
         stack.callback(shutil.rmtree, self._sockets, ignore_errors=True)
         self._desk = stack.enter_context(closing(ControlDesk(size, self._cloud, key)))
+        # A cloud that hangs lets the desk go when it is closed.
+        after.callback(self._desk.join, _GOODBYE)
         self._functions = ProcessFunctions(
             HANDLER,
             on_end=self._tell_end,
@@ -275,7 +276,7 @@ class _Run:
             self._cloud.blobs.delete(self._cloud.blobs.list(self._prefix))
 
     def _scratch(self) -> list[Path]:
-        """Return what the ranks remove if this process is killed."""
+        """Return what is to be removed if this process is killed."""
         if isinstance(self._address, LocalAddress):
             return [self._sockets, self._address.directory]
         return [self._sockets]

@@ -6,12 +6,25 @@ its own variables).
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serverless_dist.cloud.limits import VCPU_MEMORY_MB
 from serverless_dist.errors import UsageError
 
 _PREFIX = "SERVERLESS_DIST_"
+COLLECTIVES = (
+    "allgather",
+    "allreduce",
+    "alltoall",
+    "barrier",
+    "bcast",
+    "gather",
+    "reduce",
+    "reduce_scatter",
+    "scan",
+    "scatter",
+)
+"""The collectives whose algorithms can be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,9 @@ class Config:
     memory_mb
         The memory of a function that dollars are computed for;
         ``SERVERLESS_DIST_MEMORY_MB``. 1,769 MB come with one whole vCPU.
+    algorithms
+        The algorithm to use for each collective, by name, where it is not to be
+        chosen; ``SERVERLESS_DIST_ALLREDUCE`` and so on for each of `COLLECTIVES`.
     """
 
     cloud: str = "local"
@@ -46,6 +62,7 @@ class Config:
     region: str | None = None
     endpoint: str | None = None
     memory_mb: int = VCPU_MEMORY_MB
+    algorithms: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Config":
@@ -53,6 +70,8 @@ class Config:
 
         >>> Config.from_env({"SERVERLESS_DIST_CHANNEL": "object"}).channel
         'object'
+        >>> Config.from_env({"SERVERLESS_DIST_ALLREDUCE": "ring"}).algorithms
+        {'allreduce': 'ring'}
         """
         environ = os.environ if environ is None else environ
         values: dict[str, object] = {
@@ -66,6 +85,11 @@ class Config:
             text = environ.get(_PREFIX + name.upper())
             if text:
                 values[name] = _number(_PREFIX + name.upper(), text, number)
+        values["algorithms"] = {
+            name: environ[_PREFIX + name.upper()]
+            for name in COLLECTIVES
+            if environ.get(_PREFIX + name.upper())
+        }
         return cls(**values)  # type: ignore[arg-type]
 
 

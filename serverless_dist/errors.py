@@ -6,6 +6,7 @@
     ├── UsageError (ValueError)        the caller's mistake: change the call
     │   ├── CredentialsError           no or expired AWS credentials
     │   ├── DataFileError              a file is missing or malformed
+    │   ├── comm.MPIError              mpi4py's `MPI.Exception`, with its error code
     │   └── UnpicklableError           an object cannot travel (names the culprit)
     ├── ProtocolError                  a peer broke the rules; never retried
     ├── CloudError                     the cloud refused; ``retryable`` or not

@@ -49,7 +49,7 @@ class TestChannel(CommunicatorSuite):
                 meter=Meter(),
             )
             try:
-                result = function(Communicator(Endpoint(transport)))
+                result = function(Communicator.world(Endpoint(transport)))
             finally:
                 transport.close()
             return result

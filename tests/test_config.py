@@ -3,6 +3,7 @@
 import pytest
 
 from serverless_dist import Config, UsageError
+from serverless_dist.config import COLLECTIVES
 
 
 def test_nothing_set_gives_the_defaults() -> None:
@@ -19,6 +20,8 @@ def test_every_field_can_be_set() -> None:
         "SERVERLESS_DIST_REGION": "eu-west-1",
         "SERVERLESS_DIST_ENDPOINT": "http://127.0.0.1:5000",
         "SERVERLESS_DIST_MEMORY_MB": "512",
+        "SERVERLESS_DIST_REDUCE_SCATTER": "pairwise",
+        "SERVERLESS_DIST_SCAN": "",
     }
     expected = Config(
         cloud="aws",
@@ -28,8 +31,20 @@ def test_every_field_can_be_set() -> None:
         region="eu-west-1",
         endpoint="http://127.0.0.1:5000",
         memory_mb=512,
+        algorithms={"reduce_scatter": "pairwise"},
     )
     assert Config.from_env(environ) == expected
+
+
+def test_the_algorithm_of_each_collective_can_be_set() -> None:
+    environ = {f"SERVERLESS_DIST_{name.upper()}": f"my {name}" for name in COLLECTIVES}
+    wanted = {name: f"my {name}" for name in COLLECTIVES}
+    assert Config.from_env(environ).algorithms == wanted
+
+
+def test_a_configuration_can_be_a_key_whatever_its_algorithms() -> None:
+    ring = Config(algorithms={"allreduce": "ring"})
+    assert {ring: 1, Config(): 2}[Config(algorithms={"allreduce": "ring"})] == 1
 
 
 def test_the_region_of_aws_serves_unless_there_is_one_of_ours() -> None:

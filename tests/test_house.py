@@ -13,7 +13,9 @@ import serverless_dist
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "serverless_dist"
-# Each floor may import itself and those before it; `testing` may import all.
+INTEGRATIONS = ROOT / "integrations"  # a link in the package leads to it
+# Each floor may import itself and those before it; `testing` may import all. Only the
+# command line may import `integrations`, which know but public names.
 FLOORS = [
     "errors",
     "cloud",
@@ -25,9 +27,11 @@ FLOORS = [
     "tasks",
     "plan",
     "inference",
+    "integrations",
     "cli",
 ]
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = sorted(PACKAGE.rglob("*.py"))  # which follows no links
+ADAPTERS = sorted(INTEGRATIONS.rglob("*.py"))
 PUBLIC = [
     "MPI",
     "CloudError",
@@ -99,6 +103,20 @@ def test_inference_uses_only_public_names() -> None:
                 assert len(parts) == 2 or parts[2] in public, f"{path} imports {name}"
 
 
+@pytest.mark.parametrize("path", ADAPTERS, ids=lambda p: p.name)
+def test_an_integration_uses_only_public_names(path: Path) -> None:
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "serverless_dist" and parts[1:2] != ["integrations"]:
+            assert len(parts) <= 2, f"{path} imports {name}"
+            assert len(parts) == 1 or parts[1] in PUBLIC, f"{path} imports {name}"
+
+
+def test_the_integrations_are_one_flat_folder_that_a_link_leads_to() -> None:
+    assert {path.parent for path in ADAPTERS} == {INTEGRATIONS}
+    assert (PACKAGE / "integrations").resolve() == INTEGRATIONS
+
+
 def test_the_public_names_are_these() -> None:
     assert sorted(PUBLIC) == sorted(serverless_dist.__all__)
     for name in PUBLIC:
@@ -111,7 +129,8 @@ def test_every_package_is_installed() -> None:
         ".".join(path.parent.relative_to(ROOT).parts)
         for path in PACKAGE.rglob("__init__.py")
     }
-    assert set(project["tool"]["setuptools"]["packages"]) == packages
+    packages.add("serverless_dist.integrations")
+    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(packages)
 
 
 @pytest.mark.parametrize("heavy", ["boto3", "scipy", "rich", "moto"])

@@ -30,7 +30,7 @@ def infer_on(job: Job, ranks: int) -> list[Answer]:
     transports = connect(ranks)
 
     def main(rank: int) -> Answer:
-        return infer(Communicator(Endpoint(transports[rank])), job)
+        return infer(Communicator.world(Endpoint(transports[rank])), job)
 
     def stop() -> None:
         for transport in transports:
@@ -134,7 +134,7 @@ def test_rank_0_tells_how_far_it_has_come() -> None:
 
     def watched() -> None:
         set_reporter(lambda done, total: told.append((done, total)))
-        infer(Communicator(Endpoint(connect(1)[0])), SMALL)
+        infer(Communicator.world(Endpoint(connect(1)[0])), SMALL)
 
     contextvars.copy_context().run(watched)
     assert told == sorted(told)
@@ -144,7 +144,7 @@ def test_rank_0_tells_how_far_it_has_come() -> None:
 def test_more_ranks_than_neurons_are_refused() -> None:
     transport = connect(1025)[7]
     with pytest.raises(UsageError, match="1024 neurons cannot be split over 1025"):
-        infer(Communicator(Endpoint(transport)), SMALL)
+        infer(Communicator.world(Endpoint(transport)), SMALL)
 
 
 def test_a_job_travels_in_few_bytes() -> None:

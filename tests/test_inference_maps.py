@@ -64,10 +64,10 @@ def test_different_rows_for_each_are_messages_of_their_own() -> None:
     weights = IDENTITY.copy()
     weights[2, 0] = weights[4, 1] = 1  # rank 1 needs neuron 0, and rank 2 neuron 1
     one, other = map_second(weights, rank=0).sendings
-    assert (one.dests, one.rows.tolist()) == (1, [0])
-    assert (other.dests, other.rows.tolist()) == (2, [1])
+    assert (one.dests, one.rows.tolist()) == ((1,), [0])
+    assert (other.dests, other.rows.tolist()) == ((2,), [1])
     receipt = map_second(weights, rank=2).receipts[0]
-    assert (receipt.rows, receipt.taken.tolist()) == (1, [0])
+    assert (receipt.rows, receipt.taken.tolist()) == ((1,), [0])
     assert receipt.inputs.tolist() == [0]
 
 
@@ -91,7 +91,7 @@ def test_what_is_sent_is_what_is_expected_and_all_that_is_needed(
                 (sent,) = (
                     sending.rows
                     for sending in layers[source].sendings
-                    if dest in np.atleast_1d(sending.dests)
+                    if dest in sending.dests
                 )
             assert receipt.rows == sent.size
             inputs[receipt.inputs] = held[source][sent[receipt.taken]]
@@ -101,7 +101,7 @@ def test_what_is_sent_is_what_is_expected_and_all_that_is_needed(
         assert (wide == weights[held[dest]]).all()
     for source, layer in enumerate(layers):
         dests = [
-            rank for sending in layer.sendings for rank in np.atleast_1d(sending.dests)
+            rank for sending in layer.sendings for rank in sending.dests
         ]
         expecting = [d for d, other in enumerate(layers) if source in other.receipts]
         assert sorted(dests) == [dest for dest in expecting if dest != source]

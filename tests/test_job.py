@@ -14,7 +14,7 @@ from serverless_dist.runtime.control import (
     Progress,
     enclosed,
 )
-from serverless_dist.runtime.job import GRACE, LATE, Job
+from serverless_dist.runtime.job import GRACE, LATE, LEAVE, Job
 from serverless_dist.wire import decode, encode
 
 NO_TIME = Phases(0.0, 0.0, 0.0, 0.0)
@@ -66,6 +66,40 @@ def test_a_failed_rank_fails_the_job_at_once() -> None:
     assert isinstance(raised, RankError)
     assert str(raised) == "rank 1 raised ValueError: oops\n\nTraceback ..."
     assert repr(raised.__cause__) == "ValueError('oops')"
+
+
+def left(rank: int, code: int) -> Outcome:
+    summary = f"exited with code {code}"
+    return failed(
+        rank, Failure(summary, error=enclosed(SystemExit(code)), is_exit=True)
+    )
+
+
+def test_when_a_rank_leaves_the_others_have_some_time_to_end() -> None:
+    it = job(3)
+    it.feed(left(1, 3), 101.0)
+    assert it.failure(101.0) is None
+    assert it.next_check() == 101.0 + LEAVE
+    it.feed(left(2, 4), 102.0)
+    assert it.next_check() == 101.0 + LEAVE
+    raised = it.failure(101.0 + LEAVE)
+    assert str(raised) == "rank 1 exited with code 3"
+    assert raised is not None
+    assert repr(raised.__cause__) == "SystemExit(3)"
+
+
+def test_when_all_ranks_have_ended_one_that_left_fails_the_job_at_once() -> None:
+    it = job()
+    it.feed(left(1, 3), 101.0)
+    it.feed(returned(0), 101.5)
+    assert str(it.failure(101.5)) == "rank 1 exited with code 3"
+
+
+def test_a_rank_that_raises_after_another_has_left_fails_the_job_at_once() -> None:
+    it = job(3)
+    it.feed(left(1, 3), 101.0)
+    it.feed(failed(0, Failure("raised it")), 101.5)
+    assert str(it.failure(101.5)) == "rank 1 exited with code 3"
 
 
 class Stubborn(Exception):

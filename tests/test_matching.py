@@ -88,13 +88,13 @@ def test_nothing_is_kept_of_what_was_taken() -> None:
     for tag in reversed(range(100)):
         matching.take(0, 1, tag)
     assert len(matching) == 0
-    assert not matching._files
+    assert not matching._messages
 
 
 def test_repr_is_a_status_line() -> None:
     matching = Matching()
     matching.add(message(0, 1, 2))
-    assert repr(matching) == "<Matching 1 waiting>"
+    assert repr(matching) == "<Matching 1 messages, 0 receives waiting>"
 
 
 def test_a_hundred_thousand_unexpected_messages_are_taken_in_any_order() -> None:

@@ -29,7 +29,7 @@ def test_a_process_that_is_no_rank_is_a_world_of_its_own() -> None:
 
 
 def test_a_ranks_boot_code_sets_the_world() -> None:
-    world = Communicator(Endpoint(connect(4)[3]))
+    world = Communicator.world(Endpoint(connect(4)[3]))
     set_world(world)
     try:
         assert mpi.COMM_WORLD is world
@@ -46,7 +46,5 @@ def test_mpi_has_the_usual_names() -> None:
     assert isinstance(mpi.COMM_WORLD, mpi.Comm)
     assert mpi.Status() == Status()
     assert mpi.SUM(1, 2) == operator.add(1, 2)
-    for name in mpi.__all__:
-        getattr(mpi, name)
     with pytest.raises(AttributeError, match="COMM_WORD"):
         _ = mpi.COMM_WORD

@@ -148,6 +148,29 @@ def test_what_the_key_did_not_sign_is_dropped_and_deleted(
     assert repr(cloud.mailboxes[1]) == "<MemoryQueue 0 visible, 0 hidden>"
 
 
+@pytest.mark.parametrize("channel", ["queue", "hybrid"])
+def test_a_wake_is_deleted_and_not_counted_as_dropped(
+    stack: ExitStack, channel: str
+) -> None:
+    cloud = memory(stack, 2)
+    two = CHANNELS[channel](1, 2, cloud, KEY)
+    for _ in range(3):
+        two.wake()
+    assert list(two.receive(0.0)) == []
+    assert isinstance(two, QueueTransport | HybridTransport)
+    assert two.dropped == {}
+    two.close()
+    assert repr(cloud.mailboxes[1]) == "<MemoryQueue 0 visible, 0 hidden>"
+
+
+def test_a_wake_costs_an_object_channel_nothing(stack: ExitStack) -> None:
+    meter = Meter()
+    two = BlobTransport(1, 2, MeteredCloud(memory(stack, 2), meter), KEY)
+    two.wake()
+    assert meter.usage().requests == {}
+    two.close()
+
+
 def test_an_object_changed_behind_a_pointer_is_noticed(stack: ExitStack) -> None:
     cloud = memory(stack, 2)
     one, two = (HybridTransport(rank, 2, cloud, KEY) for rank in range(2))

@@ -1,8 +1,8 @@
 """Read the command line, run the command, and turn errors into exit codes.
 
 0: done. 1: something failed. 2: the caller's mistake. 130: interrupted by Ctrl-C,
-143: by SIGTERM. Errors are one sentence on standard error; ``--debug`` adds the
-traceback.
+143: by SIGTERM. Any other: what a rank has left with, by `sys.exit` or `Abort`. Errors
+are one sentence on standard error; ``--debug`` adds the traceback.
 """
 
 import argparse
@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from serverless_dist.cli import infer, script
-from serverless_dist.errors import ServerlessDistError, UsageError
+from serverless_dist.cli import algorithms, infer, script
+from serverless_dist.comm.abort import exit_code
+from serverless_dist.errors import RankError, ServerlessDistError, UsageError
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         print(f"serverless-dist: error: {error}", file=sys.stderr)
-        return _USAGE if isinstance(error, UsageError) else _FAILED
+        return _exit_code(error)
     except Exception as error:
         if options.debug:
             traceback.print_exc()
@@ -47,6 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, UsageError):
+        return _USAGE
+    cause = error.__cause__
+    if isinstance(error, RankError) and isinstance(cause, SystemExit):
+        return exit_code(cause.code) if isinstance(cause.code, int) else _FAILED
+    return _FAILED
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="serverless-dist",
@@ -55,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     infer.add_command(commands)
     script.add_command(commands)
+    algorithms.add_command(commands)
     return parser
 
 

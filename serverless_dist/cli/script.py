@@ -1,16 +1,20 @@
-"""``serverless-dist run``: a script as ranks, like mpiexec."""
+"""``serverless-dist run``: a script or module as ranks, like mpiexec."""
 
 import argparse
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from serverless_dist.cli.display import print_report
 from serverless_dist.cli.options import add_run_options, check_writable
+from serverless_dist.comm import Communicator
 from serverless_dist.errors import UsageError
+from serverless_dist.integrations.mpi_scripts import run_module, run_script
 from serverless_dist.runtime import run
-from serverless_dist.runtime.script import run_script
+
+Program = Callable[[Communicator, str, Sequence[str]], None]
 
 
 def add_command(
@@ -21,6 +25,7 @@ def add_command(
         "run",
         help="run a Python script as ranks",
         description="Run a Python script as ranks; it finds MPI.COMM_WORLD in"
+        " `from mpi4py import MPI`, installed or not, or in"
         " `from serverless_dist import MPI`.",
     )
     parser.add_argument(
@@ -30,7 +35,14 @@ def add_command(
     parser.add_argument(
         "--report", action="store_true", help="print what the run took at its end"
     )
-    parser.add_argument("script", type=Path, help="the script")
+    parser.add_argument(
+        "-m",
+        nargs=argparse.REMAINDER,
+        dest="module",
+        metavar="MODULE",
+        help="a module to run instead of a script, with its arguments",
+    )
+    parser.add_argument("script", nargs="?", help="the script")
     parser.add_argument(
         "arguments", nargs=argparse.REMAINDER, help="arguments of the script"
     )
@@ -39,15 +51,12 @@ def add_command(
 
 def run_command(options: argparse.Namespace) -> None:
     """Run the script and report as asked."""
-    script: Path = options.script
-    if not script.is_file():
-        msg = f"there is no script {script}"
-        raise UsageError(msg)
+    program, name, arguments = _program(options)
     check_writable(options.json)
     results = run(
-        run_script,
-        str(script),
-        options.arguments,
+        program,
+        name,
+        arguments,
         ranks=options.ranks,
         cloud=options.cloud,
         channel=options.channel,
@@ -57,3 +66,17 @@ def run_command(options: argparse.Namespace) -> None:
         options.json.write_text(json.dumps(results.report.to_dict(), indent=2) + "\n")
     if options.report:
         print_report(Console(stderr=True), results.report)
+
+
+def _program(options: argparse.Namespace) -> tuple[Program, str, Sequence[str]]:
+    """Return what is to be run, and its name and arguments."""
+    if options.module:
+        name, *arguments = options.module
+        return run_module, name, arguments
+    if options.script is None:
+        msg = "there is nothing to run: name a script, or a module after -m"
+        raise UsageError(msg)
+    if not Path(options.script).is_file():
+        msg = f"there is no script {options.script}"
+        raise UsageError(msg)
+    return run_script, options.script, options.arguments

@@ -28,10 +28,11 @@ def main(lifeline: int, answer: int) -> None:
     with open(lifeline, "rb", closefd=False) as pipe:
         (length,) = _LENGTH.unpack(pipe.read(_LENGTH.size))
         handler, payload = msgpack.unpackb(pipe.read(length))
-    # Lines of several processes come whole, and at once, also through a pipe.
+    # Lines of several processes come whole, and at once, also through a pipe, even if
+    # PYTHONUNBUFFERED asks for the parts of a line.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=True)
+            stream.reconfigure(line_buffering=True, write_through=False)
     watch = Thread(target=_end_with_parent, args=(lifeline,), daemon=True)
     watch.start()
     try:

@@ -1,20 +1,38 @@
 """MPI-like communication, with the names of mpi4py."""
 
-from serverless_dist.comm.communicator import Communicator
+from serverless_dist.comm.communicators import (
+    Cartcomm,
+    Comm,
+    Distgraphcomm,
+    Graphcomm,
+    Intercomm,
+    Intracomm,
+    Topocomm,
+)
+from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG, PROC_NULL
 from serverless_dist.comm.endpoint import Endpoint
 from serverless_dist.comm.ops import Op
-from serverless_dist.comm.status import ANY_SOURCE, ANY_TAG, PROC_NULL, Status
+from serverless_dist.comm.status import Status
 from serverless_dist.comm.steps import Exchange, Recv, Send, Step, Steps
 from serverless_dist.comm.times import PhaseTimes
 from serverless_dist.comm.world import get_self, get_world, set_world
+
+Communicator = Intracomm
+"""What a rank function is called with: a communicator of one group."""
 
 __all__ = [
     "ANY_SOURCE",
     "ANY_TAG",
     "PROC_NULL",
+    "Cartcomm",
+    "Comm",
     "Communicator",
+    "Distgraphcomm",
     "Endpoint",
     "Exchange",
+    "Graphcomm",
+    "Intercomm",
+    "Intracomm",
     "Op",
     "PhaseTimes",
     "Recv",
@@ -22,6 +40,7 @@ __all__ = [
     "Status",
     "Step",
     "Steps",
+    "Topocomm",
     "get_self",
     "get_world",
     "set_world",

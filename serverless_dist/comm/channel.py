@@ -1,14 +1,19 @@
-"""A port of an endpoint: the messages of one call, in one format."""
+"""A communicator's messages of one collective call, in one format."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serverless_dist.comm.endpoint import Endpoint, Wanted
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from serverless_dist.comm.matching import Receive
+from serverless_dist.comm.pickling import serializer
 from serverless_dist.comm.sealed import pack, unpack
+from serverless_dist.comm.state import State
 from serverless_dist.comm.steps import Send
 from serverless_dist.transport import Message
-from serverless_dist.wire.codec import Body, decode, encode
+from serverless_dist.wire.codec import Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,44 +24,72 @@ class Format:
     decode: Callable[[Body], Any]
 
 
-OBJECTS = Format(encode, decode)
+OBJECTS = Format(serializer.encode, serializer.decode)
 """Data are objects: each receiver looks at what it gets."""
 
 BUNDLES = Format(pack, unpack)
 """Data are lists of `Sealed`: ranks pass on what they do not look at."""
 
 
+def arrays(dtype: DTypeLike) -> Format:
+    """Return the format of data that are 1-D arrays of one type, without a head."""
+    kind = np.dtype(dtype)
+
+    def encode(array: NDArray[Any]) -> Body:
+        return (np.ascontiguousarray(array).view(np.uint8).data,)
+
+    def decode(body: Body) -> NDArray[Any]:
+        if not memoryview(body[0]).nbytes:  # numpy refuses to look at nothing
+            return np.empty(0, kind)
+        return np.frombuffer(body[0], kind)
+
+    return Format(encode, decode)
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A `Port` whose messages never match those of another call.
+    """Messages that never match those of another call.
 
     Parameters
     ----------
-    endpoint
-        Posts and awaits the messages.
-    wanted
-        The context and tag of the messages.
+    state
+        The communicator; ranks are those of its joint numbering.
+    tag
+        The tag of the messages.
+    label
+        What an error says: "in bcast for a message".
     form
         How data travel.
     """
 
-    endpoint: Endpoint
-    wanted: Wanted
+    state: State
+    tag: int
+    label: str
     form: Format = OBJECTS
 
     def post(self, sends: Sequence[Send]) -> None:
         """Encode and send everything; what cannot be encoded stops all of it."""
-        rank, context, tag = self.endpoint.rank, self.wanted.context, self.wanted.tag
-        with self.endpoint.stopwatch.sending():
-            self.endpoint.post(
-                [
-                    Message(rank, send.dests, context, tag, self.form.encode(send.data))
-                    for send in sends
-                ]
-            )
+        state, joint = self.state, self.state.joint
+        source = state.endpoint.rank
+        state.endpoint.post(
+            [
+                Message(
+                    source,
+                    tuple(joint[dest] for dest in send.dests),
+                    state.context + 1,
+                    self.tag,
+                    self.form.encode(send.data),
+                )
+                for send in sends
+            ]
+        )
 
-    def collect(self, sources: Sequence[int]) -> list[Any]:
-        """Wait for the next data of each source; return them in that order."""
-        with self.endpoint.stopwatch.waiting():
-            messages = self.endpoint.collect(self.wanted, sources)
-            return [self.form.decode(message.body) for message in messages]
+    def receives(self, sources: Sequence[int]) -> list[Receive]:
+        """Return a receive, not yet posted, for each source."""
+        joint, context = self.state.joint, self.state.context + 1
+        return [Receive(context, joint[source], self.tag) for source in sources]
+
+    def open(self, receive: Receive) -> Any:
+        """Return the data that came."""
+        message = receive.message
+        return None if message is None else self.form.decode(message.body)

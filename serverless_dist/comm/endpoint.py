@@ -3,35 +3,55 @@
 The laws:
 
 1. A message to oneself never leaves the process; it is copied all the same.
-2. A wait ends with the message, or at the job's deadline with a `DeadlineError` that
-   names rank, peer, tag and how long; a wait that only this rank could end, and did
-   not, is a `UsageError` at once.
-3. One thread at a time.
+2. A wait ends with what it is for, or at the job's deadline with a `DeadlineError`
+   that names rank, peer, tag and how long; a wait that only this rank could end, and
+   did not, is a `UsageError` at once.
+3. Any thread may call anything at any time. Of the threads that wait, one reads the
+   transport for all; when it stops, another goes on.
+4. What has become possible is decided under the lock and done outside it: the lock is
+   never held while the transport sends or receives, or while user code runs.
+5. While a non-blocking collective is under way and nobody waits, a thread of the
+   endpoint reads, so that it goes on while the rank computes.
 """
 
 import math
+import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 
-from serverless_dist.comm.matching import Matching
-from serverless_dist.comm.status import ANY_SOURCE
+from serverless_dist.comm.background import Background, Pending
+from serverless_dist.comm.matching import TAG_BITS, TAG_MASK, Matching, Receive
 from serverless_dist.comm.times import PhaseTimes, Stopwatch
 from serverless_dist.errors import DeadlineError, UsageError
 from serverless_dist.transport import Message, Transport
 
 PATIENCE = 20.0  # seconds of one call of the transport: it need not know "for ever"
-MOST_NAMED = 8  # peers that an error names before it only counts them
+ACKNOWLEDGEMENTS = 5
+"""The context of acknowledgements; those of communicators are paired, even and odd."""
+
+_MOST_UNACKNOWLEDGED = 1 << 22  # their numbers travel in the upper bits of a tag
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a wait is for, and how an error says so: "for tag 7", "in bcast ..."."""
+class Acknowledged:
+    """A synchronous send: done once its receiver has asked for the message."""
 
-    context: int
-    tag: int
-    label: str
+    __slots__ = ("dest", "is_done", "tag")
+
+    def __init__(self, dest: int, tag: int) -> None:
+        self.dest = dest
+        self.tag = tag
+        self.is_done = False
+
+    def sources(self) -> Collection[int]:
+        """Return the receiver."""
+        return (self.dest,)
+
+    def describe(self) -> str:
+        """Return what it waits for."""
+        return f"for a receive of tag {self.tag} by rank {self.dest}"
 
 
 class Endpoint:
@@ -45,6 +65,10 @@ class Endpoint:
         The time, by `clock`, at which every wait ends.
     clock
         Returns the time in seconds.
+    channel
+        What the transport is, for the choice of algorithms.
+    algorithms
+        The algorithm to use, by collective; others are chosen by cost.
     """
 
     def __init__(
@@ -53,13 +77,27 @@ class Endpoint:
         *,
         deadline: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
+        channel: str = "direct",
+        algorithms: Mapping[str, str] | None = None,
     ) -> None:
         self._transport = transport
         self._deadline = deadline
         self._clock = clock
+        self._lock = threading.RLock()  # `is_done` may look into the matching
+        self._changed = threading.Condition(self._lock)
+        self._sending = threading.Lock()
         self._matching = Matching()
+        self._numbers = count()
+        self._unacknowledged: dict[int, Acknowledged] = {}
+        self._ready: deque[Callable[[], None]] = deque()
+        self._is_read = False  # a thread is in the transport's receive
+        self._is_selective = False  # ... and only looks for what it needs itself
+        self._followers = 0  # threads that wait for that one
+        self._background = Background(self.wait, self.tell)
         self.rank = transport.rank
         self.size = transport.size
+        self.channel = channel
+        self.algorithms = dict(algorithms or {})
         self.stopwatch = Stopwatch(clock)
 
     @property
@@ -72,100 +110,222 @@ class Endpoint:
         """The number of messages that have arrived and that nobody has taken."""
         return len(self._matching)
 
+    def __repr__(self) -> str:
+        return f"<Endpoint rank {self.rank} of {self.size}: {self.waiting} waiting>"
+
     def post(self, messages: Sequence[Message]) -> None:
         """Hand over all messages at once, those to this rank by a short cut."""
         outgoing = []
+        own = []
         for message in messages:
-            others = tuple(dest for dest in message.dests if dest != self.rank)
-            if others:
+            if message.dests == (self.rank,):
+                own.append(message)
+            elif self.rank in message.dests:
+                own.append(message)
+                others = tuple(dest for dest in message.dests if dest != self.rank)
                 outgoing.append(replace(message, dests=others))
-            if len(others) < len(message.dests):
-                copy = (bytearray().join(message.body),)
-                self._matching.add(replace(message, dests=(self.rank,), body=copy))
+            else:
+                outgoing.append(message)
+        if own:
+            self._deliver_own(own)
         if outgoing:
-            self._transport.send(outgoing)
+            with self._sending:
+                started = self.stopwatch.start()
+                self._transport.send(outgoing)
+                self.stopwatch.sent(started)
 
-    def collect(self, wanted: Wanted, sources: Sequence[int]) -> list[Message]:
-        """Wait for one message of each source; return them in that order.
+    def post_synchronous(self, message: Message) -> Acknowledged:
+        """Hand over a message to one rank; the result is done when it is received.
 
-        A source may be `ANY_SOURCE`, and the tag `ANY_TAG`.
+        The number of the send travels in the upper bits of the tag.
+        """
+        number = next(self._numbers) % _MOST_UNACKNOWLEDGED + 1
+        (dest,) = message.dests
+        send = self._unacknowledged[number] = Acknowledged(dest, message.tag)
+        self.post([replace(message, tag=message.tag | number << TAG_BITS)])
+        return send
+
+    def expect(
+        self, receives: Sequence[Receive], then: Callable[[], None] | None = None
+    ) -> bool:
+        """Post receives; return whether all of them have their messages already.
+
+        If not, `then` is called, outside the lock and once, when the last has come.
+        """
+        with self._lock:
+            missing = [
+                receive for receive in receives if not self._matching.post(receive)
+            ]
+            for receive in receives:
+                self._acknowledge(receive.message)
+            if missing and then is not None:
+                self._call_after(missing, then)
+        return not missing
+
+    def withdraw(self, receive: Receive) -> bool:
+        """Stop waiting for a message; False: it has come."""
+        with self._lock:
+            return self._matching.withdraw(receive)
+
+    def find(self, context: int, source: int, tag: int) -> Message | None:
+        """Return the first message that has arrived and fits; it stays."""
+        with self._lock:
+            return self._matching.find(context, source, tag)
+
+    def take(self, context: int, source: int, tag: int) -> Message | None:
+        """Remove and return the first message that has arrived and fits."""
+        with self._lock:
+            message = self._matching.take(context, source, tag)
+            self._acknowledge(message)
+        return message
+
+    def wait(self, pending: Pending) -> None:
+        """Return once `pending` is done.
 
         Raises
         ------
         DeadlineError
             The job's deadline came first.
         UsageError
-            Only this rank itself could have sent what it waits for.
+            Only this rank itself could have ended the wait.
         """
-        found: dict[int, Message] = {}
-        missing: defaultdict[int, list[int]] = defaultdict(list)
-        for place, source in enumerate(sources):
-            message = self._matching.take(wanted.context, source, wanted.tag)
-            if message is None:
-                missing[source].append(place)
-            else:
-                found[place] = message
+        self._settle()
+        if pending.is_done:
+            return
         started = self._clock()
-        while missing:
-            fresh = self._receive(wanted, missing, started) | {ANY_SOURCE}
-            for source in fresh & missing.keys():
-                self._match(wanted, source, missing, found)
-        return [found[place] for place in range(len(sources))]
+        phase = self.stopwatch.start()
+        try:
+            while not pending.is_done:
+                now = self._clock()
+                self._check_hope(pending, now, started)
+                self._turn(pending, min(self._deadline - now, PATIENCE))
+        finally:
+            self.stopwatch.waited(phase)
 
-    def _match(
-        self,
-        wanted: Wanted,
-        source: int,
-        missing: dict[int, list[int]],
-        found: dict[int, Message],
-    ) -> None:
-        places = missing[source]
-        while places:
-            message = self._matching.take(wanted.context, source, wanted.tag)
-            if message is None:
+    def poll(self) -> None:
+        """Take in what has arrived, without waiting."""
+        self._settle()
+        self._turn(None, 0.0)
+
+    def later(self, action: Callable[[], None]) -> None:
+        """Have `action` called, outside the lock, by the next thread that can."""
+        self._ready.append(action)
+
+    def tell(self) -> None:
+        """Let waiting threads see that something is done that no message tells."""
+        with self._lock:
+            if self._followers:
+                self._changed.notify_all()
+            if self._is_read:
+                self._transport.wake()
+
+    def keep_going(self, pending: Pending) -> None:
+        """Read in the background until `pending` is done."""
+        self._background.add(pending)
+
+    def close(self) -> None:
+        """Stop the thread in the background, if there is one."""
+        self._background.close()
+
+    def _turn(self, pending: Pending | None, wait: float) -> None:
+        """Read the transport once, or wait for the thread that does."""
+        with self._lock:
+            if self._ready or (pending is not None and pending.is_done):
+                wait = 0.0
+            if self._is_read:
+                if wait:
+                    self._follow(wait)
                 return
-            found[places.pop(0)] = message
-        del missing[source]
+            self._is_read = True
+            expect: Collection[int] = ()
+            if pending is not None and not self._followers:
+                expect = pending.sources()
+            self._is_selective = bool(expect)
+        arrived: Sequence[Message] = ()
+        try:
+            arrived = self._transport.receive(wait, expect)
+        finally:
+            with self._lock:
+                self._is_read = False
+                for message in arrived:
+                    self._deliver(message)
+                if self._followers:
+                    self._changed.notify_all()
+        self._settle()
 
-    def _receive(
-        self, wanted: Wanted, missing: Collection[int], started: float
-    ) -> set[int]:
-        """File what arrives; return whom it is from."""
-        if self.rank in missing or self.size == 1:
-            msg = (
-                f"rank {self.rank} waits {wanted.label} from itself, which cannot come "
-                f"any more: send it before receiving it"
-            )
-            raise UsageError(msg)
-        now = self._clock()
+    def _follow(self, wait: float) -> None:
+        if self._is_selective:
+            self._is_selective = False
+            self._transport.wake()  # it is to look for everybody's messages
+        self._followers += 1
+        self._changed.wait(wait)
+        self._followers -= 1
+
+    def _deliver_own(self, messages: Sequence[Message]) -> None:
+        copies = [
+            replace(message, dests=(self.rank,), body=(bytearray().join(message.body),))
+            for message in messages
+        ]
+        with self._lock:
+            for message in copies:
+                self._deliver(message)
+            is_watched = self._is_read or self._followers
+        if is_watched:
+            self.tell()
+
+    def _deliver(self, message: Message) -> None:
+        """Under the lock: give the message to whom it is for."""
+        if message.context == ACKNOWLEDGEMENTS:
+            send = self._unacknowledged.pop(message.tag, None)
+            if send is not None:
+                send.is_done = True
+            return
+        receive = self._matching.add(message)
+        if receive is not None:
+            self._acknowledge(message)
+            if receive.then is not None:
+                receive.then()
+
+    def _call_after(self, missing: Sequence[Receive], then: Callable[[], None]) -> None:
+        """Under the lock: have `then` called when all that is missing has come."""
+        left = len(missing)
+
+        def count_down() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self._ready.append(then)
+
+        for receive in missing:
+            receive.then = count_down
+
+    def _acknowledge(self, message: Message | None) -> None:
+        """Under the lock: see to it that a synchronous sender is told."""
+        if message is None or message.tag <= TAG_MASK:
+            return
+        number = message.tag >> TAG_BITS
+        answer = Message(self.rank, (message.source,), ACKNOWLEDGEMENTS, number, (b"",))
+        self._ready.append(lambda: self.post([answer]))
+
+    def _settle(self) -> None:
+        """Do what has become possible."""
+        while self._ready:
+            try:
+                action = self._ready.popleft()
+            except IndexError:  # another thread was faster
+                return
+            action()
+
+    def _check_hope(self, pending: Pending, now: float, started: float) -> None:
+        """Raise if the wait is over without its message."""
         if now >= self._deadline:
             waited = f"rank {self.rank} waited {now - started:.1f} s"
-            msg = f"{waited} {wanted.label} from {_names(missing)}"
+            msg = f"{waited} {pending.describe()}"
             raise DeadlineError(msg)
-        wait = min(self._deadline - now, PATIENCE)
-        expect = () if ANY_SOURCE in missing else tuple(missing)
-        arrived = self._transport.receive(wait, expect)
-        for message in arrived:
-            self._matching.add(message)
-        return {message.source for message in arrived}
-
-    def __repr__(self) -> str:
-        return f"<Endpoint rank {self.rank} of {self.size}: {self.waiting} waiting>"
-
-
-def _names(ranks: Collection[int]) -> str:
-    """Return the ranks in words.
-
-    >>> _names([0]), _names([0, 5, 7]), _names([ANY_SOURCE])
-    ('rank 0', 'ranks 0, 5 and 7', 'any rank')
-    >>> _names(range(20))
-    'ranks 0, 1, 2, 3, 4, 5, 6, 7 and 12 more'
-    """
-    if ANY_SOURCE in ranks:
-        return "any rank"
-    names = [str(rank) for rank in sorted(ranks)]
-    if len(names) == 1:
-        return f"rank {names[0]}"
-    if len(names) > MOST_NAMED:
-        names[MOST_NAMED:] = [f"{len(names) - MOST_NAMED} more"]
-    return f"ranks {', '.join(names[:-1])} and {names[-1]}"
+        is_alone = self.size == 1 or self.rank in pending.sources()
+        if is_alone and threading.active_count() == 1:
+            msg = (
+                f"rank {self.rank} waits {pending.describe()}, which only it could "
+                f"send itself: send a message before waiting for it"
+            )
+            raise UsageError(msg)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from serverless_dist.cloud import Buffer
+from serverless_dist.comm.pickling import serializer
 from serverless_dist.errors import ProtocolError
-from serverless_dist.wire.codec import Body, decode, encode
+from serverless_dist.wire.codec import Body
 
 _ALIGNMENT = 64  # what the codec aligns the buffers of a body to
 _COUNT = struct.Struct("<I")
@@ -35,7 +36,7 @@ class Sealed:
     @classmethod
     def of(cls, obj: Any) -> "Sealed":
         """Encode `obj`; its memory is aliased, not copied."""
-        return cls(encode(obj))
+        return cls(serializer.encode(obj))
 
     @property
     def size(self) -> int:
@@ -44,7 +45,7 @@ class Sealed:
 
     def open(self) -> Any:
         """Decode; arrays live in the body if it is one (received) buffer."""
-        return decode(self.body)
+        return serializer.decode(self.body)
 
 
 def pack(bundle: Sequence[Sealed]) -> Body:

@@ -1,7 +1,6 @@
 """Where a rank's time goes: sending, waiting, and the rest, which is computing."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -12,9 +11,9 @@ class PhaseTimes:
     Attributes
     ----------
     send
-        Encoding objects and handing them to the transport.
+        Handing messages to the transport.
     wait
-        Waiting for messages and decoding them.
+        Waiting for messages.
     """
 
     send: float
@@ -22,7 +21,11 @@ class PhaseTimes:
 
 
 class Stopwatch:
-    """Adds up the seconds of each phase; phases do not nest."""
+    """Adds up the seconds of each phase; a send within a wait counts as a send.
+
+    It is read at the start of a phase and told at its end: a context manager would
+    cost as much as what it measures.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -34,20 +37,14 @@ class Stopwatch:
         """What has been measured so far."""
         return PhaseTimes(self._send, self._wait)
 
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Count the block as sending."""
-        started = self._clock()
-        try:
-            yield
-        finally:
-            self._send += self._clock() - started
+    def start(self) -> float:
+        """Return what `sent` or `waited` needs at the end of a phase."""
+        return self._clock() - self._send
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the block as waiting."""
-        started = self._clock()
-        try:
-            yield
-        finally:
-            self._wait += self._clock() - started
+    def sent(self, started: float) -> None:
+        """Count the time since `start` as sending."""
+        self._send += self._clock() - self._send - started
+
+    def waited(self, started: float) -> None:
+        """Count the time since `start` as waiting, without the sends in it."""
+        self._wait += self._clock() - self._send - started

@@ -7,14 +7,14 @@ of its own, of size 1, as in mpi4py; so scripts also run without a launcher.
 
 from collections.abc import Collection, Sequence
 
-from serverless_dist.comm.communicator import Communicator
+from serverless_dist.comm.communicators import Intracomm
 from serverless_dist.comm.endpoint import Endpoint
 from serverless_dist.errors import UsageError
 from serverless_dist.transport import Message
 
 _WORLD = "COMM_WORLD"
 _SELF = "COMM_SELF"
-_communicators: dict[str, Communicator] = {}
+_communicators: dict[str, Intracomm] = {}
 
 
 class Solitude:
@@ -32,28 +32,29 @@ class Solitude:
         """Return nothing, at once."""
         return ()
 
+    def wake(self) -> None:
+        """Do nothing: no wait is long."""
+
     def close(self) -> None:
         """Do nothing."""
 
 
-def set_world(world: Communicator | None) -> None:
+def set_world(world: Intracomm | None) -> None:
     """Make `world` this process's `COMM_WORLD`; None: it is a world of its own."""
-    _communicators.pop(_WORLD, None)
+    _communicators.clear()
     if world is not None:
         _communicators[_WORLD] = world
 
 
-def get_world() -> Communicator:
+def get_world() -> Intracomm:
     """Return the communicator of all ranks of the job."""
-    return _get(_WORLD)
+    if _WORLD not in _communicators:
+        _communicators[_WORLD] = Intracomm.world(Endpoint(Solitude()))
+    return _communicators[_WORLD]
 
 
-def get_self() -> Communicator:
+def get_self() -> Intracomm:
     """Return a communicator of this process alone."""
-    return _get(_SELF)
-
-
-def _get(name: str) -> Communicator:
-    if name not in _communicators:
-        _communicators[name] = Communicator(Endpoint(Solitude()))
-    return _communicators[name]
+    if _SELF not in _communicators:
+        _communicators[_SELF] = Intracomm.alone(get_world().state.endpoint)
+    return _communicators[_SELF]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dist.comm import Communicator
+from serverless_dist.comm import Communicator, Distgraphcomm
 from serverless_dist.inference.job import Job
 from serverless_dist.inference.layer import Block, first_layer, next_layer
 from serverless_dist.inference.maps import LayerMap, Receipt, Sending, map_layers
@@ -44,7 +44,8 @@ def infer(
     """Run the job on all ranks of `comm`; all of them call this with an equal job.
 
     The categories do not depend on the number of ranks or on the partition. Each layer
-    is one `exchange`, and the end one `reduce`. Rank 0 reports its progress.
+    is one `neighbor_alltoall` over the graph of who needs whose rows, and the end one
+    `reduce`. Rank 0 reports its progress.
 
     Parameters
     ----------
@@ -75,13 +76,14 @@ def infer(
     with watch.count(Phase.LOAD):
         owners = job.owners(comm.size)
         layers = tuple(map_layers(job.network(), owners, comm.rank))
+        graphs = [_graph(comm, layer) for layer in layers]
         bits = job.inputs()
     bias = BIASES[job.neurons]
     with watch.count(Phase.COMPUTE):
         block = first_layer(layers[0], bits, bias)
     _report(comm, 1, job)
-    for done, layer in enumerate(layers[1:], 2):
-        parts = _gather(comm, layer, block, len(bits), watch)
+    for done, (graph, layer) in enumerate(zip(graphs[1:], layers[1:], strict=True), 2):
+        parts = _gather(graph, layer, block, len(bits), watch)
         with watch.count(Phase.COMPUTE):
             block = next_layer(layer, parts, bias)
         _report(comm, done, job)
@@ -95,27 +97,34 @@ def _report(comm: Communicator, done: int, job: Job) -> None:
         report_progress(done, job.layers)
 
 
+def _graph(comm: Communicator, layer: LayerMap) -> Distgraphcomm:
+    """Return the ranks as this one's neighbours before the layer."""
+    sources = [source for source in layer.receipts if source != comm.rank]
+    dests = [dest for sending in layer.sendings for dest in sending.dests]
+    return comm.Create_dist_graph_adjacent(sources, dests)
+
+
 def _gather(
-    comm: Communicator, layer: LayerMap, block: Block, total: int, watch: Stopwatch
+    graph: Distgraphcomm, layer: LayerMap, block: Block, total: int, watch: Stopwatch
 ) -> list[tuple[Receipt, Rows]]:
     """Return the rows that the layer needs: this rank's own, and those of others."""
     receipts = dict(layer.receipts)
-    own = receipts.pop(comm.rank, None)
+    own = receipts.pop(graph.rank, None)
     parts = []
     if own is not None:
         parts.append((own, Rows(block.samples, block.values, np.arange(own.rows))))
-    if comm.size == 1:
+    if graph.size == 1:
         return parts
     with watch.count(Phase.PACK):
-        sends = {
-            sending.dests: pack(_choose(block, sending), block.samples, total)
-            for sending in layer.sendings
-        }
+        sends = []
+        for sending in layer.sendings:
+            packed = pack(_choose(block, sending), block.samples, total)
+            sends += [packed] * len(sending.dests)  # the same object: one multicast
     with watch.count(Phase.EXCHANGE):
-        bodies = comm.exchange(sends, receipts)
+        bodies = graph.neighbor_alltoall(sends)
     with watch.count(Phase.UNPACK):
-        for source, receipt in receipts.items():
-            parts.append((receipt, unpack(bodies[source], receipt.rows, total)))
+        for receipt, body in zip(receipts.values(), bodies, strict=True):
+            parts.append((receipt, unpack(body, receipt.rows, total)))
     return parts
 
 

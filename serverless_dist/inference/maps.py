@@ -27,12 +27,12 @@ class Sending:
     Attributes
     ----------
     dests
-        The ranks: a key of `Communicator.exchange`.
+        The ranks, neighbours of the sender.
     rows
         Their places among the neurons of the sender.
     """
 
-    dests: int | tuple[int, ...]
+    dests: tuple[int, ...]
     rows: Places
 
 
@@ -149,7 +149,7 @@ def _sendings(needs: NDArray[np.bool_], source: int) -> Iterator[Sending]:
         yield Sending(tuple(dests), shared)
         return
     for dest in dests:
-        yield Sending(dest, np.flatnonzero(needs[dest]).astype(np.int32))
+        yield Sending((dest,), np.flatnonzero(needs[dest]).astype(np.int32))
 
 
 def _receipt(

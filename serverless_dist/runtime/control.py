@@ -46,11 +46,15 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a rank failed: one line, its traceback, and the exception, encoded."""
+    """Why a rank failed: one line, its traceback, and the exception, encoded.
+
+    A rank that left by `sys.exit`, `is_exit`, has come to its end; others may yet.
+    """
 
     summary: str
     traceback: str = ""
     error: Buffers = ()
+    is_exit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

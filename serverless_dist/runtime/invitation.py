@@ -1,6 +1,7 @@
 """What a rank is told when it is started."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class Invitation:
         When the job started, in seconds since the epoch, and how long it may take.
     wants_progress
         Whether somebody watches.
+    algorithms
+        The algorithms that collectives have to use, by the collective's name.
     """
 
     key: JobKey
@@ -41,6 +44,7 @@ class Invitation:
     started: float
     timeout: float
     wants_progress: bool
+    algorithms: Mapping[str, str]
 
     def pack(self) -> bytes:
         """Return the invitation as bytes."""
@@ -58,6 +62,7 @@ class Invitation:
                 "started": self.started,
                 "timeout": self.timeout,
                 "wants_progress": self.wants_progress,
+                "algorithms": dict(self.algorithms),
             }
         )
         return packed

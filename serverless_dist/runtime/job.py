@@ -2,11 +2,14 @@
 
 1. A job is done when every rank has returned a value and said what it used.
 2. It has failed when one rank has failed, or its process is gone without a word. The
-   word may be on its way when the process ends, so it gets a moment.
+   word may be on its way when the process ends, so it gets a moment. When a rank has
+   left by `sys.exit` with a failure, the others get a few seconds to do the same, as
+   those of a test suite would.
 3. It has failed when its deadline has passed. The ranks are told the deadline and
    raise first, with what they waited for; the driver allows a moment for that too.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,6 +25,7 @@ from serverless_dist.runtime.control import Ended, Event, Farewell, Outcome
 from serverless_dist.wire import decode
 
 GRACE = 1.0  # seconds that a word may take after the end of its process
+LEAVE = 3.0  # seconds that the others have once a rank has left with a failure
 LATE = 2.0  # seconds after the deadline that a rank has to say what it waited for
 
 
@@ -43,6 +47,7 @@ class Job:
         self._outcomes: dict[int, Outcome] = {}
         self._farewells: dict[int, Farewell] = {}
         self._silent: dict[int, tuple[str, float]] = {}
+        self._stop = math.inf  # when the others have had their time
 
     def __repr__(self) -> str:
         return f"<Job: {len(self._farewells)} of {self._size} ranks done>"
@@ -65,8 +70,11 @@ class Job:
     def feed(self, event: Event, now: float) -> None:
         """Take note of an event."""
         match event:
-            case Outcome(rank=rank):
+            case Outcome(rank=rank, failure=failure):
                 self._outcomes[rank] = event
+                if failure is not None:
+                    patience = LEAVE if failure.is_exit else 0.0
+                    self._stop = min(self._stop, now + patience)
             case Farewell(rank=rank):
                 self._farewells[rank] = event
             case Ended(rank, how):
@@ -76,9 +84,9 @@ class Job:
 
     def failure(self, now: float) -> ServerlessDistError | None:
         """Return why the job has failed by `now`, if it has."""
-        for outcome in self._outcomes.values():
-            if outcome.failure is not None:
-                return _rank_error(outcome)
+        failed = [o for o in self._outcomes.values() if o.failure is not None]
+        if failed and (now >= self._stop or len(self._outcomes) == self._size):
+            return _rank_error(failed[0])
         for rank, (how, until) in self._silent.items():
             if now >= until:
                 return RankDiedError(rank, f"{how} before it returned")
@@ -92,7 +100,8 @@ class Job:
 
     def next_check(self) -> float:
         """Return when `failure` may change without an event."""
-        return min([self._deadline, *(until for _, until in self._silent.values())])
+        ends = [until for _, until in self._silent.values()]
+        return min(self._deadline, self._stop, *ends)
 
     def values(self) -> list[Any]:
         """Return what the ranks returned, in order; only when `is_done`."""

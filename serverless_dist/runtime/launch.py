@@ -224,6 +224,7 @@ class _Run:
             started=started,
             timeout=settings.timeout,
             wants_progress=on_progress is not None,
+            algorithms=settings.config.algorithms,
         )
         for rank in range(settings.ranks):
             self._functions.invoke(replace(first, rank=rank).pack())

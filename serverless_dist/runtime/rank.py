@@ -5,12 +5,19 @@ import runpy
 import textwrap
 import time
 import traceback
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from types import FrameType
+from typing import NoReturn
 
 from serverless_dist.cloud import Cloud, Meter, MeteredCloud
 from serverless_dist.comm import Communicator, Endpoint, PhaseTimes, set_world
-from serverless_dist.errors import ProtocolError, UnpicklableError
-from serverless_dist.runtime import script
+from serverless_dist.comm.abort import end_process, set_abort
+from serverless_dist.errors import (
+    ProtocolError,
+    ServerlessDistError,
+    UnpicklableError,
+)
 from serverless_dist.runtime.channels import open_channel
 from serverless_dist.runtime.clouds import connect
 from serverless_dist.runtime.code import unpack_code
@@ -28,8 +35,11 @@ from serverless_dist.runtime.invitation import Invitation
 from serverless_dist.runtime.progress import set_reporter
 
 _LONGEST = 2_000  # characters of a summary; the traceback has all
-# Frames that lead to the user's code and tell its author nothing.
-_OURS = {__file__, script.__file__, runpy.__file__, "<frozen runpy>"}
+# Frames that lead to the user's code and tell its author nothing; others hide
+# themselves by a variable of this name, as pytest's and IPython's users know it.
+_OURS = {__file__, runpy.__file__, "<frozen runpy>"}
+_HIDES = "__tracebackhide__"
+_NO_TIME = Phases(0.0, 0.0, 0.0, 0.0)
 
 
 def run_rank(invitation: Invitation) -> None:
@@ -45,6 +55,7 @@ def run_rank(invitation: Invitation) -> None:
         )
         if invitation.wants_progress:
             set_reporter(lambda done, total: line.tell(Progress(done, total)))
+        set_abort(_aborter(invitation.rank, line))
         value, failure, phases = _attempt(invitation, metered, meter, stack)
         line.tell(Outcome(invitation.rank, value, failure, phases))
         line.tell(Farewell(invitation.rank, meter.usage()))
@@ -54,7 +65,7 @@ def _attempt(
     invitation: Invitation, cloud: Cloud, meter: Meter, stack: ExitStack
 ) -> tuple[Buffers, Failure | None, Phases]:
     """Run the function; return its value or failure, and where the time went."""
-    phases = Phases(0.0, 0.0, 0.0, 0.0)
+    phases = _NO_TIME
     try:
         transport = open_channel(
             invitation.channel,
@@ -68,8 +79,14 @@ def _attempt(
         # A rank that failed is closed after it has told: to flush may take long.
         stack.callback(transport.close)
         left = invitation.started + invitation.timeout - time.time()
-        endpoint = Endpoint(transport, deadline=time.monotonic() + left)
-        world = Communicator(endpoint)
+        endpoint = Endpoint(
+            transport,
+            deadline=time.monotonic() + left,
+            channel=invitation.channel,
+            algorithms=invitation.algorithms,
+        )
+        stack.callback(endpoint.close)
+        world = Communicator.world(endpoint)
         set_world(world)
         function, args = unpack_code(_load(invitation, cloud))
         boot = time.time() - invitation.started
@@ -84,8 +101,7 @@ def _attempt(
     except SystemExit as error:
         if error.code in (None, 0):
             return enclosed(None), None, phases
-        summary = f"exited with code {error.code}"
-        return (), Failure(summary), phases
+        return (), _exit(error), phases
     except BaseException as error:
         return (), _failure(error), phases
 
@@ -112,9 +128,36 @@ def _enclosed_value(value: object) -> Buffers:
         raise UnpicklableError(msg) from None
 
 
+def _aborter(rank: int, line: ControlLine) -> Callable[[int], NoReturn]:
+    """Return a function that tells the driver to stop the job, and ends this rank."""
+
+    def abort(code: int) -> NoReturn:
+        failure = Failure(f"called Abort({code})", error=enclosed(SystemExit(code)))
+        # Without a word, the driver sees the end of this process all the same.
+        with suppress(ServerlessDistError):
+            line.tell(Outcome(rank, (), failure, _NO_TIME))
+        end_process(code)
+
+    return abort
+
+
+def _exit(error: SystemExit) -> Failure:
+    """Return the failure of a rank that left: `error` says how, as to a shell."""
+    if isinstance(error.code, int):
+        code = int(error.code)  # a suite leaves with whether it has failed
+        summary = f"exited with code {code}"
+    else:
+        code, summary = 1, f"exited: {error.code}"
+    return Failure(summary, error=enclosed(SystemExit(code)), is_exit=True)
+
+
+def _is_hidden(frame: FrameType) -> bool:
+    return frame.f_code.co_filename in _OURS or bool(frame.f_locals.get(_HIDES))
+
+
 def _failure(error: BaseException) -> Failure:
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:
+    while frames is not None and _is_hidden(frames.tb_frame):
         frames = frames.tb_next
     text = "".join(traceback.format_exception(type(error), error, frames))
     described = traceback.TracebackException(type(error), error, None)

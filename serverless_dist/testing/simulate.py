@@ -4,7 +4,7 @@ No transport, no clock: a message arrives when it is sent. What remains is the
 algorithm itself: whether it ends, what it returns, and what it asks of a network.
 """
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -32,16 +32,21 @@ class Simulation(Generic[T]):
         oneself does not count.
     bytes
         What they carried.
-    most_sends, most_receives
-        The most messages that one rank sent, and received.
+    posts
+        How often a rank sent something to others, all of an exchange being one post.
+    most_sends, most_receives, most_bytes
+        The most messages that one rank sent, and received, and the most bytes that one
+        rank sent or received.
     """
 
     results: tuple[T, ...]
     rounds: int
     messages: int
     bytes: int
+    posts: int
     most_sends: int
     most_receives: int
+    most_bytes: int
 
 
 @dataclass(slots=True)
@@ -52,6 +57,8 @@ class _Rank:
     depth: int = 0
     sends: int = 0
     receives: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
     awaited: deque[int] = field(default_factory=deque)
     received: list[Any] = field(default_factory=list)
     step: Step | None = None
@@ -107,7 +114,7 @@ def simulate(
 
     Examples
     --------
-    >>> from serverless_dist.comm.barrier import dissemination
+    >>> from serverless_dist.comm.algorithms.barrier import dissemination
     >>> simulate(dissemination, 5).rounds
     3
     >>> def impolite(rank, size):
@@ -131,24 +138,30 @@ class _Simulator(Generic[T]):
     ) -> None:
         self._ranks = [_Rank(algorithm(rank, size)) for rank in range(size)]
         self._measure = measure
-        # (source, dest): data and depth of what was sent and not received yet
-        self._wires: defaultdict[tuple[int, int], deque[tuple[Any, int]]]
-        self._wires = defaultdict(deque)
+        # By dest and source: data, bytes and depth of what was sent and not received.
+        # Lists, not deques: there may be a million, and few are ever long.
+        self._wires: list[dict[int, list[tuple[Any, int, int]]]]
+        self._wires = [{} for _ in range(size)]
         self._runnable = deque(range(size))
-        self._messages = self._bytes = self._rounds = 0
+        self._posts = self._rounds = 0
 
     def run(self) -> Simulation[T]:
         while self._runnable:
             self._advance(self._runnable.popleft())
         self._check_ended()
         self._check_received()
+        ranks = self._ranks
         return Simulation(
-            results=tuple(state.result for state in self._ranks),
+            results=tuple(state.result for state in ranks),
             rounds=self._rounds,
-            messages=self._messages,
-            bytes=self._bytes,
-            most_sends=max((state.sends for state in self._ranks), default=0),
-            most_receives=max((state.receives for state in self._ranks), default=0),
+            messages=sum(state.sends for state in ranks),
+            bytes=sum(state.bytes_out for state in ranks),
+            posts=self._posts,
+            most_sends=max((state.sends for state in ranks), default=0),
+            most_receives=max((state.receives for state in ranks), default=0),
+            most_bytes=max(
+                (max(state.bytes_out, state.bytes_in) for state in ranks), default=0
+            ),
         )
 
     def _advance(self, rank: int) -> None:
@@ -172,40 +185,49 @@ class _Simulator(Generic[T]):
 
     def _collect(self, rank: int, state: _Rank) -> bool:
         """Receive what the step waits for; return whether that is all of it."""
+        wires = self._wires[rank]
         while state.awaited:
             source = state.awaited[0]
-            wire = self._wires.get((source, rank))
+            wire = wires.get(source)
             if not wire:
                 return False
-            data, depth = wire.popleft()
+            data, size, depth = wire.pop(0)
             if not wire:
-                del self._wires[source, rank]
+                del wires[source]
             state.awaited.popleft()
             state.received.append(data)
             state.depth = max(state.depth, depth)
-            state.receives += source != rank
+            if source != rank:
+                state.receives += 1
+                state.bytes_in += size
         return True
 
     def _post(self, rank: int, state: _Rank, sends: tuple[Send, ...]) -> None:
+        before = state.sends
         for send in sends:
-            dests = send.dests
-            others = len(dests) - dests.count(rank)
-            self._messages += others
-            self._bytes += others * self._measure(send.data)
-            state.sends += others
-            for dest in dests:
-                self._deliver(rank, dest, send.data, state.depth + (dest != rank))
+            size = self._measure(send.data)
+            for dest in send.dests:
+                if dest != rank:
+                    state.sends += 1
+                    state.bytes_out += size
+                self._deliver(
+                    rank, dest, (send.data, size, state.depth + (dest != rank))
+                )
+        self._posts += state.sends > before
 
-    def _deliver(self, rank: int, dest: int, data: Any, depth: int) -> None:
+    def _deliver(self, rank: int, dest: int, sent: tuple[Any, int, int]) -> None:
         if not 0 <= dest < len(self._ranks):
             msg = f"rank {rank} sends to rank {dest} of {len(self._ranks)}"
             raise ProtocolError(msg)
-        self._rounds = max(self._rounds, depth)
-        wire = self._wires[rank, dest]
+        self._rounds = max(self._rounds, sent[-1])
+        wires = self._wires[dest]
+        if rank in wires:
+            wires[rank].append(sent)
+            return
+        wires[rank] = [sent]
         awaited = self._ranks[dest].awaited
-        if not wire and awaited and awaited[0] == rank:
+        if awaited and awaited[0] == rank:
             self._runnable.append(dest)
-        wire.append((data, depth))
 
     def _check_ended(self) -> None:
         stuck = [
@@ -219,12 +241,16 @@ class _Simulator(Generic[T]):
             raise ProtocolError(msg)
 
     def _check_received(self) -> None:
-        lost = [
-            f"{len(wire)} from rank {source} to rank {dest}"
-            for (source, dest), wire in self._wires.items()
-        ]
+        lost = sorted(
+            (source, dest, len(wire))
+            for dest, wires in enumerate(self._wires)
+            for source, wire in wires.items()
+        )
         if lost:
-            msg = f"messages were never received: {'; '.join(lost)}"
+            each = [
+                f"{n} from rank {source} to rank {dest}" for source, dest, n in lost
+            ]
+            msg = f"messages were never received: {'; '.join(each)}"
             raise ProtocolError(msg)
 
 

@@ -2,8 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
+from itertools import product
+from threading import Semaphore
 
 from serverless_dist.testing.expect import PATIENCE
+from serverless_dist.testing.transports import run_threads
 from serverless_dist.transport import Message, Transport
 
 LARGE = 3_000_000  # bytes: several bodies of a queue
@@ -163,6 +166,60 @@ class TransportSuite(ABC):
         one.close()
         assert text(collect(two, 1)[0]) == b"still here"
         two.close()
+
+    def test_contexts_and_tags_of_63_bits_arrive(self) -> None:
+        one, two = self.make_transports(2)
+        edges = (0, 1, 2**31, 2**32 - 1, 2**63 - 1)
+        for context, tag in product(edges, edges):
+            one.send([Message(0, (1,), context, tag, (b"x",))])
+            (message,) = collect(two, 1)
+            assert (message.context, message.tag) == (context, tag)
+        self.close((one, two))
+
+    def test_a_wake_ends_a_wait(self) -> None:
+        one, two = self.make_transports(2)
+        returned = Semaphore(0)
+
+        def act(number: int) -> None:
+            for _ in range(5):
+                if number == 0:
+                    assert list(one.receive(600.0, expect=[1])) == []
+                    returned.release()
+                else:
+                    one.wake()
+                    returned.acquire()
+
+        run_threads(2, act)
+        self.close((one, two))
+
+    def test_a_wake_loses_no_message(self) -> None:
+        one, two = self.make_transports(2)
+        bodies = [b"%d" % number for number in range(20)]
+        for number, body in enumerate(bodies):
+            self.post(one, [1], body)
+            for _ in range(number % 3):
+                two.wake()
+        received: list[bytes] = []
+        while len(received) < len(bodies):
+            received += [text(message) for message in two.receive(PATIENCE)]
+        assert received == bodies
+        self.close((one, two))
+
+    def test_one_thread_may_send_while_another_receives(self) -> None:
+        transports = self.make_transports(2)
+        sizes = [0, 1, 100, 70_000, 300_000] * 4
+
+        def act(number: int) -> list[bytes]:
+            transport, peer = transports[number % 2], 1 - number % 2
+            if number < 2:
+                for place, size in enumerate(sizes):
+                    self.post(transport, [peer], b"%d" % place * size)
+                return []
+            return [text(m) for m in collect(transport, len(sizes), expect=[peer])]
+
+        expected = [b"%d" % place * size for place, size in enumerate(sizes)]
+        assert run_threads(4, act) == [[], [], expected, expected]
+        self.close(transports)
 
     def test_nothing_comes_of_nothing(self) -> None:
         one, two = self.make_transports(2)

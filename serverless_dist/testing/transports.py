@@ -18,7 +18,9 @@ class LinkedTransport:
     """One of several transports that `connect` has linked: see there."""
 
     def __init__(
-        self, rank: int, inboxes: Sequence["queue.SimpleQueue[Message | None]"]
+        self,
+        rank: int,
+        inboxes: Sequence["queue.SimpleQueue[Sequence[Message] | None]"],
     ) -> None:
         self.rank = rank
         self.size = len(inboxes)
@@ -33,20 +35,25 @@ class LinkedTransport:
                     msg = f"rank {dest} sends to itself through its transport"
                     raise ProtocolError(msg)
                 body = (bytearray().join(message.body),)
-                self._inboxes[dest].put(Message(source, (dest,), context, tag, body))
+                copy = Message(source, (dest,), context, tag, body)
+                self._inboxes[dest].put((copy,))
 
     def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
         """Return the next message, waiting up to `wait` seconds; of any source."""
         inbox = self._inboxes[self.rank]
         try:
-            message = inbox.get(timeout=wait)
+            arrived = inbox.get(timeout=wait)
         except queue.Empty:
             return ()
-        if message is None:
+        if arrived is None:
             inbox.put(None)
             msg = f"the transport of rank {self.rank} is closed"
             raise ProtocolError(msg)
-        return (message,)
+        return arrived
+
+    def wake(self) -> None:
+        """Make `receive` return, in its turn, with nothing."""
+        self._inboxes[self.rank].put(())
 
     def close(self) -> None:
         """End the waits of this rank with a `ProtocolError`."""
@@ -65,7 +72,7 @@ def connect(size: int) -> list[LinkedTransport]:
     >>> there.receive(1.0)[0].body
     (bytearray(b'hello'),)
     """
-    inboxes: list[queue.SimpleQueue[Message | None]]
+    inboxes: list[queue.SimpleQueue[Sequence[Message] | None]]
     inboxes = [queue.SimpleQueue() for _ in range(size)]
     return [LinkedTransport(rank, inboxes) for rank in range(size)]
 

@@ -15,6 +15,7 @@ one GET takes on S3.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Condition
 
 from serverless_dist.cloud import Cloud
 from serverless_dist.cloud.limits import S3_MAX_DELETE
@@ -54,6 +55,8 @@ class BlobTransport:
         self._lanes = [_Lanes(self._root, source, rank) for source in range(size)]
         self._read: list[str] = []
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+        self._waker = Condition()
+        self._is_woken = False
 
     def __repr__(self) -> str:
         return f"<BlobTransport rank {self.rank} of {self.size}>"
@@ -96,13 +99,28 @@ class BlobTransport:
             if crates:  # with nothing for this rank, or not in its turn
                 pause = _FIRST_PAUSE
                 continue
-            self._clock.sleep(min(pause, left))
+            if self._pause(min(pause, left)):
+                return messages
             pause = min(2 * pause, _LAST_PAUSE)
+
+    def wake(self) -> None:
+        """Make `receive` return soon."""
+        with self._waker:
+            self._is_woken = True
+            self._waker.notify()
 
     def close(self) -> None:
         """Delete what was read by this rank alone; what was sent stays for others."""
         self._pool.shutdown()
         self._clean()
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait for so long, or until somebody wakes: then return True."""
+        with self._waker:
+            if not self._is_woken:
+                self._clock.wait(self._waker, seconds)
+            is_woken, self._is_woken = self._is_woken, False
+        return is_woken
 
     def _next_crates(self, expect: Collection[int]) -> list[list[bytes]]:
         """Return the frames for this rank in each object that is there."""

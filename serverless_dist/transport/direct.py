@@ -1,41 +1,51 @@
-"""The direct channel: Unix sockets between the processes of one machine.
+"""The direct channel: sockets and shared memory between the processes of one machine.
 
 Each rank listens on a socket in a directory that only this user may enter, and opens
 one stream to each rank it sends to. A send writes what the kernel takes; if the
 receiver reads along, all of it. What is left is copied and written by a thread of
 that stream, so a send never waits for a receiver that does something else.
 
+A large body is written to shared memory, once for all its dests, and only its place
+is told on the stream: see `segments` and `loans`.
+
 A rank that closes leaves a mark, because a peer that has not opened its stream yet
 must tell "not started" (try again) from "gone" (nobody will read it).
+
+A receive blocks in the kernel and does not spin: two processes that ping-pong are
+woken within 6 us, and a spinning one may keep its peer from the core.
 """
 
+import contextlib
 import os
 import select
-import selectors
 import socket
 import time
-from collections import Counter, deque
-from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from threading import Lock, Thread
-from typing import cast
 
 from serverless_dist.cloud import Meter
+from serverless_dist.transport.incoming import READ, Incoming
 from serverless_dist.transport.message import Message
-from serverless_dist.transport.streams import StreamReader, greeting, pack_message
-from serverless_dist.wire import Body, Flaw, JobKey
+from serverless_dist.transport.outgoing import Outgoing, closed_mark
+from serverless_dist.transport.segments import Segment, SegmentPool
+from serverless_dist.transport.streams import (
+    Loan,
+    pack_greeting,
+    pack_header,
+    pack_loan,
+    pack_retired,
+)
+from serverless_dist.wire import Flaw, JobKey
 
 _BACKLOG = 1_024
-_READ = 65_536  # bytes asked of the kernel at once
-_PATIENCE = 2  # ms that a send waits for the receiver to make room before it copies
-_FOREVER = -1
-_RETRY = 0.005  # seconds between attempts to reach a rank that has not started
-_MAX_BUFFERS = 512  # of one sendmsg; the kernel's limit is 1024
+_JOINED = 16_384  # bytes of a message up to which one copy is cheaper than a vector
+_SHARED = 65_536  # bytes of a body from which shared memory is faster than the socket
+_LONGEST_POLL = 1e6  # seconds; what the kernel takes is limited
 
 
 class DirectTransport:
-    """Messages over Unix sockets; see `Transport`.
+    """Messages over Unix sockets and shared memory; see `Transport`.
 
     Parameters
     ----------
@@ -58,184 +68,159 @@ class DirectTransport:
         self._meter = meter
         self._directory = directory
         self._key = key
-        self._outgoing: dict[int, _Outgoing] = {}
+        self._outgoing: dict[int, Outgoing] = {}
+        self._pool = SegmentPool(size)
+        self._incoming: dict[int, Incoming] = {}
+        self._greeted: set[int] = set()
+        self._received = 0  # bytes that the meter has not been told yet
         self._is_closed = False
-        self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.settimeout(0.0)
         self._listener.bind(os.fspath(directory / f"{rank}.socket"))
         self._listener.listen(_BACKLOG)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._woken, self._waker = socket.socketpair()
+        self._woken.settimeout(0.0)
+        self._waker.settimeout(0.0)
+        self._poller = select.poll()
+        self._poller.register(self._listener, select.POLLIN)
+        self._poller.register(self._woken, select.POLLIN)
 
     def __repr__(self) -> str:
         return f"<DirectTransport rank {self.rank} of {self.size}>"
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Write the messages to their streams."""
+        """Write the messages to their streams, large bodies to shared memory."""
         for message in messages:
-            buffers = pack_message(message)
-            size = sum(memoryview(buffer).nbytes for buffer in buffers)
-            for dest in message.dests:
-                self._stream_to(dest).send(buffers)
-            self._count(sent=size * len(message.dests))
+            body = message.body
+            size = 0
+            for buffer in body:
+                size += memoryview(buffer).nbytes
+            if size < _SHARED or not self._lend(message, size):
+                header = pack_header(message, size)
+                whole = (header, *body)
+                if size <= _JOINED:
+                    whole = (b"".join(whole),)
+                for dest in message.dests:
+                    self._stream_to(dest).send(whole)
+                self._count_sent((len(header) + size) * len(message.dests))
+        self._retire(self._pool.trim())
 
     def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
         """Return what has arrived, waiting up to `wait` seconds for the first."""
-        del expect  # the selector watches all streams at once
+        del expect  # all streams are watched at once
+        self._count_received()  # now, not when a message is here and the caller waits
         deadline = time.monotonic() + wait
+        left = wait
         messages: list[Message] = []
-        while not messages:
+        while True:
+            is_woken = False
+            for descriptor, _ in self._poller.poll(_milliseconds(left)):
+                incoming = self._incoming.get(descriptor)
+                if incoming is not None:
+                    messages += self._read(descriptor, incoming)
+                elif descriptor == self._woken.fileno():
+                    is_woken = bool(self._woken.recv(READ))
+                else:
+                    self._accept()
             left = deadline - time.monotonic()
-            for selected, _ in self._selector.select(max(0.0, left)):
-                messages += self._serve(selected)
-            if left <= 0:
-                break
-        return messages
+            if messages or is_woken or left <= 0:
+                return messages
+
+    def wake(self) -> None:
+        """Make `receive` return soon."""
+        # Either it was woken a thousand times already, or it is closed.
+        with contextlib.suppress(OSError):
+            self._waker.send(b"w")
 
     def close(self) -> None:
         """Return when all that was sent is written or nobody is left to read it."""
         if not self._is_closed:
             self._is_closed = True
+            self._count_received()
             # First: two that close must not wait for each other to read.
-            _closed_mark(self._directory, self.rank).touch()
-            for selected in list(self._selector.get_map().values()):
-                self._drop(selected)
-            self._selector.close()
+            closed_mark(self._directory, self.rank).touch()
+            for descriptor in list(self._incoming):
+                self._drop(descriptor)
+            for end in (self._listener, self._woken):
+                self._poller.unregister(end)
+                end.close()
+            self._waker.close()
         for outgoing in self._outgoing.values():
             outgoing.close()
         self._outgoing.clear()
+        self._pool.close()
 
-    def _stream_to(self, dest: int) -> "_Outgoing":
-        if dest not in self._outgoing:
-            hello = greeting(self._key, self.rank, dest)
-            self._outgoing[dest] = _Outgoing(self._directory, dest, hello)
-        return self._outgoing[dest]
+    def _stream_to(self, dest: int) -> Outgoing:
+        stream = self._outgoing.get(dest)
+        if stream is None:
+            greeting = pack_greeting(self._key, self.rank, dest)
+            stream = Outgoing(self._directory, dest, greeting)
+            self._outgoing[dest] = stream
+        return stream
 
-    def _serve(self, selected: selectors.SelectorKey) -> Sequence[Message]:
-        """Accept a stream, or read what one holds."""
-        if selected.data is None:
-            connection, _ = self._listener.accept()
-            connection.settimeout(0.0)
-            fresh = StreamReader(self.rank, self._key)
-            self._selector.register(connection, selectors.EVENT_READ, fresh)
-            return []
-        connection = cast("socket.socket", selected.fileobj)
-        reader: StreamReader = selected.data
-        target = reader.target
-        try:
-            if target is None:
-                data = connection.recv(_READ)
-                count, messages = len(data), reader.feed(data)
+    def _lend(self, message: Message, size: int) -> bool:
+        """Send by shared memory; return False if there is none to be had."""
+        dests = message.dests
+        segment, retired = self._pool.store(message.body, size, len(dests))
+        self._retire(retired)
+        if segment is None:
+            return False
+        for place, dest in enumerate(dests):
+            is_fresh = dest not in segment.known
+            loan = Loan(
+                message.context, message.tag, segment.number, place, size, is_fresh
+            )
+            packed = pack_loan(loan)
+            descriptor = segment.descriptor if is_fresh else None
+            if self._stream_to(dest).send((packed,), descriptor):
+                segment.known.add(dest)
+                self._count_sent(len(packed) + size)
             else:
-                count = connection.recv_into(target)
-                messages = reader.filled(count)
-        except ConnectionError:
-            count, messages = 0, []
-        self._count(received=count)
-        if reader.is_refused:
-            self.dropped[Flaw.FORGED] += 1
-        if not count or reader.is_refused:
-            self._drop(selected)
-        return messages
-
-    def _count(self, *, sent: int = 0, received: int = 0) -> None:
-        self._meter.count("direct:Socket", 0, requests=0, sent=sent, received=received)
-
-    def _drop(self, selected: selectors.SelectorKey) -> None:
-        self._selector.unregister(selected.fileobj)
-        cast("socket.socket", selected.fileobj).close()
-
-
-class _Outgoing:
-    """The stream to one rank; a thread writes what the kernel does not take at once."""
-
-    def __init__(self, directory: Path, dest: int, hello: bytes) -> None:
-        self._path = os.fspath(directory / f"{dest}.socket")
-        self._mark = _closed_mark(directory, dest)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(0.0)
-        self._is_connected = False
-        self._lock = Lock()
-        self._backlog: deque[memoryview] = deque()
-        self._writer: Thread | None = None
-        self._hello = hello
-
-    def send(self, buffers: Body) -> None:
-        """Write the buffers, or copy what does not go and leave it to the writer."""
-        with self._lock:
-            rest: deque[memoryview] = deque(_views(buffers))
-            if self._writer is None and self._connect():
-                self._write(rest, _PATIENCE)
-            if not rest:
-                return
-            self._backlog += [memoryview(bytes(view)) for view in rest]
-            if self._writer is None:
-                self._writer = Thread(target=self._drain, daemon=True)
-                self._writer.start()
-
-    def close(self) -> None:
-        """Wait for the writer, then close the stream."""
-        writer = self._writer
-        if writer is not None:
-            writer.join()
-        self._socket.close()
-
-    def _connect(self) -> bool:
-        if not self._is_connected:
-            try:
-                self._socket.connect(self._path)
-            except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
-                return False  # not started yet, or its backlog is full
-            self._is_connected = True
-            self._write(deque([memoryview(self._hello)]), _PATIENCE)
+                segment.give_back(place)
         return True
 
-    def _write(self, rest: deque[memoryview], patience_ms: int) -> None:
-        """Write from the front of `rest` until no room was made for so long."""
-        poller = select.poll()
-        poller.register(self._socket, select.POLLOUT)
-        while rest:
-            try:
-                count = self._socket.sendmsg(islice(rest, _MAX_BUFFERS))
-            except BlockingIOError:
-                if not poller.poll(patience_ms):
-                    return
-            except ConnectionError:
-                rest.clear()  # the receiver has closed: nobody will read it
-            else:
-                _advance(rest, count)
+    def _retire(self, segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            notice = (pack_retired(segment.number),)
+            for dest in segment.known:
+                self._stream_to(dest).send(notice)
+            segment.close()
 
-    def _drain(self) -> None:
-        """Write the backlog to its end, then stop."""
-        while not self._connect():
-            if self._mark.exists():
-                with self._lock:
-                    self._backlog.clear()
-                    self._writer = None
-                return
-            time.sleep(_RETRY)
-        while True:
-            with self._lock:
-                work, self._backlog = self._backlog, deque()
-                if not work:
-                    self._writer = None
-                    return
-            self._write(work, _FOREVER)
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:  # who knocked has gone
+            return
+        incoming = Incoming(connection, self.rank, self._key, self._greeted)
+        self._incoming[connection.fileno()] = incoming
+        self._poller.register(connection, select.POLLIN)
 
+    def _read(self, descriptor: int, incoming: Incoming) -> Sequence[Message]:
+        try:
+            count, messages = incoming.read()
+        except BaseException:
+            self._drop(descriptor)
+            raise
+        self._received += count
+        if incoming.is_over:
+            if incoming.flaw is not None:
+                self.dropped[incoming.flaw] += 1
+            self._drop(descriptor)
+        return messages
 
-def _closed_mark(directory: Path, rank: int) -> Path:
-    return directory / f"{rank}.closed"
+    def _count_sent(self, size: int) -> None:
+        self._meter.count("direct:Socket", 0, requests=0, sent=size)
 
+    def _count_received(self) -> None:
+        if self._received:
+            size, self._received = self._received, 0
+            self._meter.count("direct:Socket", 0, requests=0, received=size)
 
-def _views(buffers: Body) -> Iterator[memoryview]:
-    for buffer in buffers:
-        view = memoryview(buffer).cast("B")
-        if view.nbytes:
-            yield view
+    def _drop(self, descriptor: int) -> None:
+        self._poller.unregister(descriptor)
+        self._incoming.pop(descriptor).close()
 
 
-def _advance(rest: deque[memoryview], count: int) -> None:
-    while rest and count >= rest[0].nbytes:
-        count -= rest.popleft().nbytes
-    if count:
-        rest[0] = rest[0][count:]
+def _milliseconds(seconds: float) -> int:
+    """Return the time-out of a poll that is not shorter than `seconds`."""
+    return int(min(seconds, _LONGEST_POLL) * 1000) + 1 if seconds > 0 else 0

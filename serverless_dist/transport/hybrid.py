@@ -79,6 +79,10 @@ class HybridTransport:
         each = map if pointers < 2 else self._pool.map
         return list(each(self._resolve, arrivals))
 
+    def wake(self) -> None:
+        """Make `receive` return soon."""
+        self._queues.wake()
+
     def close(self) -> None:
         """Delete what was received; what was sent stays for others."""
         self._pool.shutdown()

@@ -7,12 +7,14 @@ from typing import Protocol
 from serverless_dist.wire import Body
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every message: to freeze it takes thrice as long
 class Message:
     """A body on its way from `source` to one rank, or to several (a multicast).
 
-    `context` keeps communicators apart, `tag` the messages of one of them. A
-    received message has exactly one buffer in its body, which the receiver owns.
+    `context` keeps communicators apart, `tag` the messages of one of them; both are
+    from 0 to 2**63 - 1. A received message has exactly one buffer in its body, which
+    the receiver owns: it may write to it, and nobody else ever will. Nobody changes
+    the fields of a message; use `dataclasses.replace`.
     """
 
     source: int
@@ -23,7 +25,12 @@ class Message:
 
 
 class Transport(Protocol):
-    """Messages exactly once, and in order per (source, context)."""
+    """Messages exactly once, and in order per (source, context).
+
+    The law of threads: one thread at a time calls `send`, and one thread at a time
+    `receive`; the callers see to it. The two may run at the same time, and `wake` at
+    any time. `close` comes last, when no other call runs.
+    """
 
     @property
     def rank(self) -> int:
@@ -49,6 +56,13 @@ class Transport(Protocol):
 
         `expect` names the sources that the caller waits for (empty: any). It is
         a hint: messages of other sources may be returned as well.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Make the `receive` that another thread is in return soon, maybe with nothing.
+
+        If none is running, the next one does. Never harms; several may count as one.
         """
         ...
 

@@ -4,6 +4,9 @@ Each rank owns one mailbox. Whatever one `send` call carries for several ranks s
 PublishBatch requests; a call for a single rank goes straight to its mailbox, which
 saves a hop. Deletes are held back until ten make a batch, or until a third of the
 visibility time-out has passed: a duplicate costs a request, a delete does too.
+
+A rank wakes itself by a body that is no frame in its own mailbox: only the service can
+end a request that waits. Whoever else sends one ends a wait early, and no more.
 """
 
 from collections import Counter
@@ -22,6 +25,7 @@ from serverless_dist.transport.message import Message
 from serverless_dist.transport.outbox import Outbox
 from serverless_dist.wire import Flaw, JobKey, Kind
 
+_WAKE = b"wake"  # no frame; a queue takes no empty body
 _DELETE_WITHIN = VISIBILITY_TIMEOUT / 3  # seconds a receipt is held back at most
 
 
@@ -93,7 +97,7 @@ class QueueTransport:
         return [arrival.message for arrival in self.receive_arrivals(wait)]
 
     def receive_arrivals(self, wait: float) -> list[Arrival]:
-        """Return what has arrived with its kind."""
+        """Return what has arrived with its kind; nothing after a `wake`."""
         deadline = self._clock.now() + wait
         while True:
             left = min(max(0.0, deadline - self._clock.now()), MAX_WAIT)
@@ -101,11 +105,17 @@ class QueueTransport:
             arrivals = [
                 arrival
                 for delivery in deliveries
+                if delivery.body != _WAKE
                 for arrival in self._inbox.feed(delivery.body)
             ]
             self._forget(deliveries)
-            if arrivals or self._clock.now() >= deadline:
+            is_woken = any(delivery.body == _WAKE for delivery in deliveries)
+            if arrivals or is_woken or self._clock.now() >= deadline:
                 return arrivals
+
+    def wake(self) -> None:
+        """Make `receive` return soon, by a body in this rank's own mailbox."""
+        self._mailboxes[self.rank].send([_WAKE])
 
     def close(self) -> None:
         """Delete what was received; what was sent is already in the queues."""

@@ -1,0 +1,158 @@
+"""MPI scripts that say ``from mpi4py import MPI``, run on our communicator unchanged.
+
+1. `mpi4py.MPI` is `serverless_dist.MPI`, the same module under another name, whether
+   mpi4py is installed or not. Its extension module and an MPI library are not needed.
+2. Where mpi4py is installed, the rest of it is its own: `mpi4py.futures` and other
+   parts in pure Python work on top of our `MPI`.
+3. Where it is not, a package `mpi4py` with `MPI`, `rc` and a version stands in for it.
+"""
+
+import os
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from serverless_dist import MPI, Communicator, UsageError
+
+VERSION = "4.1.2"  # of mpi4py, whose names and signatures ours are
+_PACKAGE, _MODULE, _SETTINGS = "mpi4py", "mpi4py.MPI", "mpi4py.rc"
+
+
+class _Settings:
+    """mpi4py's settings: they can be read and set, and change nothing here."""
+
+    def __init__(self) -> None:
+        self.initialize = True
+        self.threads = True
+        self.thread_level = "multiple"
+        self.finalize: bool | None = None
+        self.fast_reduce = True
+        self.recv_mprobe = True
+        self.irecv_bufsz = 32_768
+        self.errors = "exception"
+
+    def __call__(self, **settings: Any) -> None:
+        """Set several; raise a `TypeError` if there is one that mpi4py lacks."""
+        for name in settings:
+            if name not in vars(self):
+                msg = f"mpi4py.rc has no setting {name!r}"
+                raise TypeError(msg)
+        vars(self).update(settings)
+
+
+class _ModuleFinder(MetaPathFinder, Loader):
+    """Finds `mpi4py.MPI`, before mpi4py's own finder looks for an MPI library."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname == _MODULE else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        # What a module puts in its own place is what its importers get.
+        sys.modules[_MODULE] = MPI
+
+
+class _PackageFinder(MetaPathFinder, Loader):
+    """Stands in for the package `mpi4py` where nobody else has found one."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname == _PACKAGE:
+            return ModuleSpec(fullname, self, is_package=True)
+        package, _, name = fullname.partition(".")
+        if package == _PACKAGE and self._stands_in():
+            msg = (
+                f"{_PACKAGE}.{name} is mpi4py's own: pip install mpi4py, and it runs"
+                " on this communicator"
+            )
+            raise ModuleNotFoundError(msg, name=fullname)
+        return None
+
+    def _stands_in(self) -> bool:
+        spec = getattr(sys.modules.get(_PACKAGE), "__spec__", None)
+        return getattr(spec, "loader", None) is self
+
+    def exec_module(self, module: ModuleType) -> None:
+        settings = _Settings()
+        vars(module).update(
+            __version__=VERSION,
+            __all__=["MPI"],
+            rc=settings,
+            get_config=_get_config,
+            get_include=_get_include,
+        )
+        # `import mpi4py.rc` is as good as `from mpi4py import rc`.
+        sys.modules[_SETTINGS] = settings  # type: ignore[assignment]
+
+
+def _get_config() -> dict[str, str]:
+    """Return how mpi4py was built: nothing was."""
+    return {}
+
+
+def _get_include() -> str:
+    """Refuse: there are no header files."""
+    msg = "our mpi4py has no C headers: build against an installed mpi4py and an MPI"
+    raise NotImplementedError(msg)
+
+
+def install() -> None:
+    """Answer for the name `mpi4py.MPI` in this process from now on.
+
+    ``serverless-dist run`` does this before the script; twice is as good as once.
+
+    Raises
+    ------
+    UsageError
+        Another `mpi4py.MPI` is loaded already.
+
+    Examples
+    --------
+    >>> from serverless_dist.integrations import mpi_scripts
+    >>> mpi_scripts.install()
+    >>> from mpi4py import MPI
+    >>> MPI.COMM_WORLD.allreduce(7, op=MPI.SUM)
+    7
+    """
+    if sys.modules.get(_MODULE, MPI) is not MPI:
+        msg = f"another {_MODULE} is loaded already: install ours before its import"
+        raise UsageError(msg)
+    if not any(isinstance(finder, _ModuleFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _ModuleFinder())
+        sys.meta_path.append(_PackageFinder())
+
+
+def run_script(world: Communicator, path: str, arguments: Sequence[str]) -> None:
+    """Run the script at `path` as ``python path arguments`` would, on this rank.
+
+    The script finds its communicator as `MPI.COMM_WORLD`.
+    """
+    __tracebackhide__ = True
+    del world
+    install()
+    sys.argv = [path, *arguments]
+    sys.path.insert(0, os.fspath(Path(path).resolve().parent))
+    runpy.run_path(path, run_name="__main__")
+
+
+def run_module(world: Communicator, name: str, arguments: Sequence[str]) -> None:
+    """Run a module as ``python -m name arguments`` would, on this rank."""
+    __tracebackhide__ = True
+    del world
+    install()
+    sys.argv = [name, *arguments]
+    sys.path.insert(0, os.fspath(Path.cwd()))
+    runpy.run_module(name, run_name="__main__", alter_sys=True)

@@ -1,0 +1,245 @@
+"""Messages of buffers between two ranks: the upper-case calls.
+
+A buffer is anything with the buffer protocol, alone or with count and datatype; see
+`comm.buffers`. What is sent is the packed data, without a head.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from serverless_dist.comm.buffers import recv_block, send_block
+from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
+from serverless_dist.comm.matched import Message
+from serverless_dist.comm.member import Member
+from serverless_dist.comm.messages import Origin, Way, finish, into
+from serverless_dist.comm.operations import Operation, Persistent
+from serverless_dist.comm.request import Prequest, Request
+from serverless_dist.comm.status import Status
+
+
+class BufferMessages(Member):
+    """Sends and receives the contents of buffers."""
+
+    __slots__ = ()
+
+    def Send(self, buf: Any, dest: int, tag: int = 0) -> None:
+        """Send the buffer; it may be changed once the call returns.
+
+        Parameters
+        ----------
+        buf
+            A buffer, ``[buffer, datatype]`` or ``[buffer, count, datatype]``.
+        dest
+            The receiving rank; nothing is sent to `PROC_NULL`.
+        tag
+            A number from 0 to 2**31 - 1 that the receiver may ask for.
+        """
+        Way.to(self.state, dest, tag).send((send_block(buf).read(),))
+
+    def Bsend(self, buf: Any, dest: int, tag: int = 0) -> None:
+        """Send the buffer; the same as `Send`, which never waits for the receiver."""
+        self.Send(buf, dest, tag)
+
+    def Rsend(self, buf: Any, dest: int, tag: int = 0) -> None:
+        """Send the buffer; the same as `Send`."""
+        self.Send(buf, dest, tag)
+
+    def Ssend(self, buf: Any, dest: int, tag: int = 0) -> None:
+        """Send the buffer, and return once its receiver has asked for it."""
+        self.Issend(buf, dest, tag).wait()
+
+    def Isend(self, buf: Any, dest: int, tag: int = 0) -> Request:
+        """Send the buffer; the request is done at once."""
+        self.Send(buf, dest, tag)
+        return Request.of(Operation())
+
+    def Ibsend(self, buf: Any, dest: int, tag: int = 0) -> Request:
+        """Send the buffer; the same as `Isend`."""
+        return self.Isend(buf, dest, tag)
+
+    def Irsend(self, buf: Any, dest: int, tag: int = 0) -> Request:
+        """Send the buffer; the same as `Isend`."""
+        return self.Isend(buf, dest, tag)
+
+    def Issend(self, buf: Any, dest: int, tag: int = 0) -> Request:
+        """Send the buffer; the request is done once its receiver has asked for it."""
+        way = Way.to(self.state, dest, tag)
+        return Request.of(way.send_synchronously((send_block(buf).read(),)))
+
+    def Recv(
+        self,
+        buf: Any,
+        source: int = ANY_SOURCE,
+        tag: int = ANY_TAG,
+        status: Status | None = None,
+    ) -> None:
+        """Wait for a message and put it into the buffer; it may be shorter.
+
+        Parameters
+        ----------
+        buf
+            A writable buffer, ``[buffer, datatype]`` or ``[buffer, count, datatype]``.
+        source
+            The sending rank, or `ANY_SOURCE`; from `PROC_NULL` comes nothing.
+        tag
+            The tag that was sent, or `ANY_TAG`.
+        status
+            Filled in with source, tag and size of the message.
+
+        Raises
+        ------
+        MPIError
+            There is no such rank or tag, or the message is longer than the buffer.
+        DeadlineError
+            The job's deadline came first.
+        """
+        block = recv_block(buf)
+        operation = Origin.at(self.state, source, tag).receive(into(block))
+        _, envelope = finish(operation)
+        if status is not None:
+            status.fill(envelope)
+
+    def Irecv(self, buf: Any, source: int = ANY_SOURCE, tag: int = ANY_TAG) -> Request:
+        """Return a request that fills the buffer when it is completed; see `Recv`."""
+        block = recv_block(buf)
+        return Request.of(Origin.at(self.state, source, tag).receive(into(block)))
+
+    def Sendrecv(
+        self,
+        sendbuf: Any,
+        dest: int,
+        sendtag: int = 0,
+        recvbuf: Any = None,
+        source: int = ANY_SOURCE,
+        recvtag: int = ANY_TAG,
+        status: Status | None = None,
+    ) -> None:
+        """Send one buffer and receive into another; see `Send` and `Recv`."""
+        Origin.at(self.state, source, recvtag)  # a mistake is found before the send
+        self.Send(sendbuf, dest, sendtag)
+        self.Recv(recvbuf, source, recvtag, status)
+
+    def Sendrecv_replace(
+        self,
+        buf: Any,
+        dest: int,
+        sendtag: int = 0,
+        source: int = ANY_SOURCE,
+        recvtag: int = ANY_TAG,
+        status: Status | None = None,
+    ) -> None:
+        """Send a buffer and receive into the same; see `Send` and `Recv`."""
+        self.Sendrecv(buf, dest, sendtag, buf, source, recvtag, status)
+
+    def Isendrecv(
+        self,
+        sendbuf: Any,
+        dest: int,
+        sendtag: int = 0,
+        recvbuf: Any = None,
+        source: int = ANY_SOURCE,
+        recvtag: int = ANY_TAG,
+    ) -> Request:
+        """Send one buffer; return a request for the other; see `Sendrecv`."""
+        Origin.at(self.state, source, recvtag)
+        self.Send(sendbuf, dest, sendtag)
+        return self.Irecv(recvbuf, source, recvtag)
+
+    def Isendrecv_replace(
+        self,
+        buf: Any,
+        dest: int,
+        sendtag: int = 0,
+        source: int = ANY_SOURCE,
+        recvtag: int = ANY_TAG,
+    ) -> Request:
+        """Send a buffer; return a request that refills it; see `Sendrecv_replace`."""
+        return self.Isendrecv(buf, dest, sendtag, buf, source, recvtag)
+
+    def Probe(
+        self,
+        source: int = ANY_SOURCE,
+        tag: int = ANY_TAG,
+        status: Status | None = None,
+    ) -> Literal[True]:
+        """Wait until a message is here that fits; it is not received."""
+        envelope = Origin.at(self.state, source, tag).wait()
+        if status is not None:
+            status.fill(envelope)
+        return True
+
+    def Iprobe(
+        self,
+        source: int = ANY_SOURCE,
+        tag: int = ANY_TAG,
+        status: Status | None = None,
+    ) -> bool:
+        """Return whether a message is here that fits; it is not received."""
+        envelope = Origin.at(self.state, source, tag).find()
+        if status is not None and envelope is not None:
+            status.fill(envelope)
+        return envelope is not None
+
+    def Mprobe(
+        self,
+        source: int = ANY_SOURCE,
+        tag: int = ANY_TAG,
+        status: Status | None = None,
+    ) -> Message:
+        """Wait for a message that fits, and return it; nobody else can receive it."""
+        return Message.Probe(self, source, tag, status)
+
+    def Improbe(
+        self,
+        source: int = ANY_SOURCE,
+        tag: int = ANY_TAG,
+        status: Status | None = None,
+    ) -> Message | None:
+        """Return a message that is here and fits, or None; see `Mprobe`."""
+        return Message.Iprobe(self, source, tag, status)
+
+    def Send_init(self, buf: Any, dest: int, tag: int = 0) -> Prequest:
+        """Return a request whose `Start` sends what the buffer then holds."""
+        way, block = Way.to(self.state, dest, tag), send_block(buf)
+
+        def begin() -> Operation:
+            way.send((block.read(),))
+            return Operation()
+
+        return self._persistent(begin)
+
+    def Bsend_init(self, buf: Any, dest: int, tag: int = 0) -> Prequest:
+        """Return a persistent send; the same as `Send_init`."""
+        return self.Send_init(buf, dest, tag)
+
+    def Rsend_init(self, buf: Any, dest: int, tag: int = 0) -> Prequest:
+        """Return a persistent send; the same as `Send_init`."""
+        return self.Send_init(buf, dest, tag)
+
+    def Ssend_init(self, buf: Any, dest: int, tag: int = 0) -> Prequest:
+        """Return a persistent synchronous send."""
+        way, block = Way.to(self.state, dest, tag), send_block(buf)
+        return self._persistent(lambda: way.send_synchronously((block.read(),)))
+
+    def Recv_init(
+        self, buf: Any, source: int = ANY_SOURCE, tag: int = ANY_TAG
+    ) -> Prequest:
+        """Return a request whose `Start` receives into the buffer."""
+        origin, block = Origin.at(self.state, source, tag), recv_block(buf)
+        return self._persistent(lambda: origin.receive(into(block)))
+
+    def Psend_init(self, *args: Any, **kwargs: Any) -> Prequest:
+        """Not available: there is no partitioned communication."""
+        return _refuse_partitions("Psend_init")
+
+    def Precv_init(self, *args: Any, **kwargs: Any) -> Prequest:
+        """Not available: there is no partitioned communication."""
+        return _refuse_partitions("Precv_init")
+
+    def _persistent(self, begin: Callable[[], Operation]) -> Prequest:
+        return Prequest.of(Persistent(self.state.endpoint, begin))
+
+
+def _refuse_partitions(call: str) -> Prequest:
+    msg = f"{call}: there is no partitioned communication"
+    raise NotImplementedError(msg)

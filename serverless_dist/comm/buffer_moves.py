@@ -1,0 +1,234 @@
+"""Plans of the collective calls that move the contents of buffers.
+
+Data are packed bytes: each rank looks only at its own. A receiver's buffer may be
+larger than what comes; if it is smaller, the call raises ``ERR_TRUNCATE`` there.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serverless_dist.comm.algorithms import inter
+from serverless_dist.comm.blocks import Block
+from serverless_dist.comm.buffers import (
+    recv_block,
+    recv_blocks,
+    recv_vector,
+    recv_vector_w,
+    send_block,
+    send_blocks,
+    send_vector,
+    send_vector_w,
+)
+from serverless_dist.comm.channel import BUNDLES, arrays
+from serverless_dist.comm.memory import IN_PLACE
+from serverless_dist.comm.plans import SIGNALS, Call, Plan, Root, group_sizes, pick
+from serverless_dist.comm.sealed import Sealed
+from serverless_dist.comm.state import State
+from serverless_dist.comm.steps import Steps
+
+_BYTES = arrays(np.uint8)
+
+Splitters = tuple[Callable[[Any, int], list[Block]], Callable[[Any, int], list[Block]]]
+"""Take what a caller gives apart into one block for each rank: to send, to receive."""
+
+EQUAL: Splitters = send_blocks, recv_blocks
+VECTOR: Splitters = send_vector, recv_vector
+VECTOR_W: Splitters = send_vector_w, recv_vector_w
+
+
+def barrier(state: State) -> Plan:
+    """Prepare a barrier."""
+
+    def steps() -> Steps[None]:
+        if state.remote is not None:
+            yield from inter.barrier(state.joint_rank, *group_sizes(state))
+        else:
+            algorithm = pick(state, "barrier", 0)
+            yield from algorithm(state.rank, len(state.members))
+
+    return Plan.of(state, Call.BARRIER, SIGNALS, steps)
+
+
+def bcast(state: State, buf: Any, root: int) -> Plan:
+    """Prepare a broadcast from the root's buffer to those of all others."""
+    at = Root.of(state, root)
+    block = send_block(buf) if at.is_here or at.rank is None else recv_block(buf)
+
+    def steps() -> Steps[None]:
+        data = _flat(block.read())
+        if at.rank is None:
+            return
+        if state.remote is not None:
+            sizes = group_sizes(state)
+            result = yield from inter.bcast(
+                state.joint_rank, *sizes, data, root=at.rank
+            )
+        else:
+            algorithm = pick(state, "bcast", block.nbytes, vector=True)
+            size = len(state.members)
+            result = yield from algorithm(state.rank, size, data, at.rank)
+        if not at.is_here:
+            block.write(result)
+
+    return Plan.of(state, Call.BCAST, _BYTES, steps)
+
+
+def gather(
+    state: State, sendbuf: Any, recvbuf: Any, root: int, split: Splitters = EQUAL
+) -> Plan:
+    """Prepare a gathering of all buffers in that of the root.
+
+    Parameters
+    ----------
+    state
+        The communicator.
+    sendbuf
+        What this rank gives; `IN_PLACE` at the root: it is in `recvbuf` already.
+    recvbuf
+        Of the root: has a place for each rank.
+    root
+        Who gets the data.
+    split
+        How `recvbuf` is divided.
+    """
+    at = Root.of(state, root)
+    places = split[1](recvbuf, len(state.peers)) if at.is_here else []
+    item = _own(state, at, sendbuf, places)
+
+    def steps() -> Steps[None]:
+        if at.rank is None:
+            return
+        sealed = _seal(item)
+        if state.remote is not None:
+            sizes = group_sizes(state)
+            bundle = yield from inter.gather(
+                state.joint_rank, *sizes, sealed, root=at.rank
+            )
+        else:
+            algorithm = pick(state, "gather", _size(split, item))
+            size = len(state.members)
+            bundle = yield from algorithm(state.rank, size, sealed, at.rank)
+        _fill(places, bundle)
+
+    return Plan.of(state, Call.GATHER, BUNDLES, steps)
+
+
+def scatter(
+    state: State, sendbuf: Any, recvbuf: Any, root: int, split: Splitters = EQUAL
+) -> Plan:
+    """Prepare a scattering of the root's buffer over those of all.
+
+    Parameters
+    ----------
+    state
+        The communicator.
+    sendbuf
+        Of the root: has a part for each rank.
+    recvbuf
+        Where this rank's part goes; `IN_PLACE` at the root: it stays where it is.
+    root
+        Whose data they are.
+    split
+        How `sendbuf` is divided.
+    """
+    at = Root.of(state, root)
+    parts = split[0](sendbuf, len(state.peers)) if at.is_here else []
+    receives = at.rank is not None and not (at.is_here and state.remote is not None)
+    place = None
+    if receives and not (at.is_here and recvbuf is IN_PLACE):
+        place = recv_block(recvbuf)
+
+    def steps() -> Steps[None]:
+        if at.rank is None:
+            return
+        items = [_seal(part) for part in parts]
+        if state.remote is not None:
+            sizes = group_sizes(state)
+            sealed = yield from inter.scatter(
+                state.joint_rank, *sizes, items, root=at.rank
+            )
+        else:
+            nbytes = _size(split, parts[state.rank] if at.is_here else place)
+            algorithm = pick(state, "scatter", nbytes)
+            size = len(state.members)
+            sealed = yield from algorithm(state.rank, size, items, at.rank)
+        if place is not None:
+            place.write(sealed.body[0])
+
+    return Plan.of(state, Call.SCATTER, BUNDLES, steps)
+
+
+def allgather(
+    state: State, sendbuf: Any, recvbuf: Any, split: Splitters = EQUAL
+) -> Plan:
+    """Prepare a gathering of all buffers in those of all."""
+    places = split[1](recvbuf, len(state.peers))
+    in_place = sendbuf is IN_PLACE and state.remote is None
+    item = places[state.rank] if in_place else send_block(sendbuf)
+
+    def steps() -> Steps[None]:
+        sealed = _seal(item)
+        if state.remote is not None:
+            sizes = group_sizes(state)
+            bundle = yield from inter.allgather(state.joint_rank, *sizes, sealed)
+        else:
+            algorithm = pick(state, "allgather", _size(split, item))
+            bundle = yield from algorithm(state.rank, len(state.members), sealed)
+        _fill(places, bundle)
+
+    return Plan.of(state, Call.ALLGATHER, BUNDLES, steps)
+
+
+def alltoall(
+    state: State, sendbuf: Any, recvbuf: Any, split: Splitters = EQUAL
+) -> Plan:
+    """Prepare an exchange of a part of each rank's buffer with every other's."""
+    places = split[1](recvbuf, len(state.peers))
+    in_place = sendbuf is IN_PLACE and state.remote is None
+    parts = places if in_place else split[0](sendbuf, len(state.peers))
+
+    def steps() -> Steps[None]:
+        items = [_seal(part) for part in parts]
+        if state.remote is not None:
+            sizes = group_sizes(state)
+            bundle = yield from inter.alltoall(state.joint_rank, *sizes, items)
+        else:
+            algorithm = pick(state, "alltoall", _size(split, parts[state.rank]))
+            bundle = yield from algorithm(state.rank, len(state.members), items)
+        _fill(places, bundle)
+
+    return Plan.of(state, Call.ALLTOALL, BUNDLES, steps)
+
+
+def _own(state: State, at: Root, sendbuf: Any, places: Sequence[Block]) -> Block | None:
+    """Return what this rank gives; None: the root of another group asks for nothing."""
+    if at.rank is None or (at.is_here and state.remote is not None):
+        return None
+    if at.is_here and sendbuf is IN_PLACE:
+        return places[state.rank]
+    return send_block(sendbuf)
+
+
+def _seal(block: Block | None) -> Sealed:
+    return Sealed((b"",)) if block is None else Sealed((block.read(),))
+
+
+def _fill(places: Sequence[Block], bundle: Sequence[Sealed] | None) -> None:
+    """Put what came into its places; a rank that is not the root has none."""
+    if bundle is not None:
+        for place, sealed in zip(places, bundle, strict=True):
+            place.write(sealed.body[0])
+
+
+def _size(split: Splitters, block: Block | None) -> int | None:
+    """Return the bytes of a block if that is what all ranks have."""
+    return block.nbytes if split is EQUAL and block is not None else None
+
+
+def _flat(memory: memoryview) -> NDArray[np.uint8]:
+    if not memory.nbytes:  # numpy refuses to look at nothing
+        return np.empty(0, np.uint8)
+    return np.frombuffer(memory, np.uint8)

@@ -1,0 +1,266 @@
+"""Plans of the collective calls that combine the contents of buffers.
+
+Data are vectors, of the same length and type on all ranks. Operands are folded in rank
+order, but for operators that say they are commutative and algorithms that need it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serverless_dist.comm.algorithms import inter
+from serverless_dist.comm.blocks import Block
+from serverless_dist.comm.buffers import (
+    check_alike,
+    recv_block,
+    recv_blocks,
+    send_block,
+    send_blocks,
+)
+from serverless_dist.comm.channel import BUNDLES, OBJECTS, Format, arrays
+from serverless_dist.comm.checks import check_items
+from serverless_dist.comm.memory import IN_PLACE
+from serverless_dist.comm.ops import Op
+from serverless_dist.comm.plans import Call, Plan, Root, group_sizes, pick
+from serverless_dist.comm.sealed import Sealed
+from serverless_dist.comm.state import State
+from serverless_dist.comm.steps import Steps
+
+
+def reduce(state: State, sendbuf: Any, recvbuf: Any, op: Op, root: int) -> Plan:
+    """Prepare a fold of all buffers into that of the root.
+
+    Parameters
+    ----------
+    state
+        The communicator.
+    sendbuf
+        What this rank contributes; `IN_PLACE` at the root: it is in `recvbuf`.
+    recvbuf
+        Of the root: where the result goes.
+    op
+        The operator.
+    root
+        Who gets the result.
+    """
+    at = Root.of(state, root)
+    place = recv_block(recvbuf) if at.is_here else None
+    contributes = at.rank is not None and not (at.is_here and state.remote is not None)
+    item = _contribution(sendbuf, place) if contributes else place
+    if item is None:  # another rank of this group is the root
+        return Plan.of(state, Call.REDUCE, OBJECTS, _nothing)
+    vector, combine = _vector(item, op)
+
+    def steps() -> Steps[None]:
+        if state.remote is not None:
+            sizes = group_sizes(state)
+            result = yield from inter.reduce(
+                state.joint_rank, *sizes, vector(), combine, root=at.rank or 0
+            )
+        else:
+            algorithm = _pick(state, "reduce", item, op)
+            size = len(state.members)
+            result = yield from algorithm(state.rank, size, vector(), combine, at.rank)
+        if place is not None:
+            _put(place, result)
+
+    return Plan.of(state, Call.REDUCE, _form(item, op), steps)
+
+
+def allreduce(state: State, sendbuf: Any, recvbuf: Any, op: Op) -> Plan:
+    """Prepare a fold of all buffers into those of all."""
+    place = recv_block(recvbuf)
+    in_place = sendbuf is IN_PLACE and state.remote is None
+    item = place if in_place else _contribution(sendbuf, place)
+    vector, combine = _vector(item, op)
+
+    def steps() -> Steps[None]:
+        if state.remote is not None:
+            sizes = group_sizes(state)
+            result = yield from inter.allreduce(
+                state.joint_rank, *sizes, vector(), combine
+            )
+        else:
+            algorithm = _pick(state, "allreduce", item, op)
+            size = len(state.members)
+            result = yield from algorithm(state.rank, size, vector(), combine)
+        _put(place, result)
+
+    return Plan.of(state, Call.ALLREDUCE, _form(item, op), steps)
+
+
+def reduce_scatter_block(state: State, sendbuf: Any, recvbuf: Any, op: Op) -> Plan:
+    """Prepare a fold of all buffers of which each rank gets an equal block."""
+    size = len(state.members)
+    if sendbuf is IN_PLACE and state.remote is None:
+        places = recv_blocks(recvbuf, size)
+        items = places
+    else:
+        places = [recv_block(recvbuf)]
+        items = send_blocks(sendbuf, size)
+        check_alike(items[0], places[0])
+    whole = Block(
+        items[0].memory, items[0].offset, items[0].count * size, items[0].layout
+    )
+    counts = [items[0].count] * size
+    return _reduce_scatter(state, whole, places[0], counts, op)
+
+
+def reduce_scatter(
+    state: State,
+    sendbuf: Any,
+    recvbuf: Any,
+    recvcounts: Sequence[int] | None,
+    op: Op,
+) -> Plan:
+    """Prepare a fold of all buffers of which each rank gets a block.
+
+    Parameters
+    ----------
+    state
+        The communicator.
+    sendbuf
+        What this rank contributes; `IN_PLACE`: it is in `recvbuf`.
+    recvbuf
+        Where this rank's block goes, at its start.
+    recvcounts
+        The elements for each rank; None: as many as each rank's `recvbuf` has.
+    op
+        The operator.
+    """
+    place = recv_block(recvbuf)
+    in_place = sendbuf is IN_PLACE and state.remote is None
+    item = place if in_place else send_block(sendbuf)
+    size = len(state.members)
+    if recvcounts is None and not in_place and state.remote is None:
+        counts = _all_counts(state, place.count)
+    else:
+        counts = [int(count) for count in check_items("counts", recvcounts, size)]
+    _check_counts(state, item, place, counts, in_place=in_place)
+    return _reduce_scatter(state, item, place, counts, op)
+
+
+def scan(state: State, sendbuf: Any, recvbuf: Any, op: Op, call: Call) -> Plan:
+    """Prepare a fold of the buffers of the ranks up to each, or before each.
+
+    Parameters
+    ----------
+    state
+        The communicator.
+    sendbuf
+        What this rank contributes; `IN_PLACE`: it is in `recvbuf`.
+    recvbuf
+        Where the result goes; that of rank 0 stays as it is for ``EXSCAN``.
+    op
+        The operator.
+    call
+        ``SCAN`` or ``EXSCAN``.
+    """
+    place = recv_block(recvbuf)
+    item = place if sendbuf is IN_PLACE else _contribution(sendbuf, place)
+    vector, combine = _vector(item, op)
+
+    def steps() -> Steps[None]:
+        algorithm = _pick(state, call.name.lower(), item, op)
+        size = len(state.members)
+        result = yield from algorithm(state.rank, size, vector(), combine)
+        if result is not None:
+            _put(place, result)
+
+    return Plan.of(state, call, _form(item, op), steps)
+
+
+def _reduce_scatter(
+    state: State, item: Block, place: Block, counts: Sequence[int], op: Op
+) -> Plan:
+    vector, combine = _vector(item, op)
+    # Between groups, a leader hands out lists of blocks: messages of two kinds.
+    form = _form(item, op) if state.remote is None else OBJECTS
+    per_element = len(vector()) // item.count if item.count else 1
+
+    def steps() -> Steps[None]:
+        shares = [count * per_element for count in counts]
+        if state.remote is not None:
+            sizes = group_sizes(state)
+            result = yield from inter.reduce_scatter(
+                state.joint_rank, *sizes, vector(), shares, combine
+            )
+        else:
+            algorithm = _pick(state, "reduce_scatter", item, op)
+            size = len(state.members)
+            result = yield from algorithm(state.rank, size, vector(), shares, combine)
+        _put(place, result)
+
+    return Plan.of(state, Call.REDUCE_SCATTER, form, steps)
+
+
+def _nothing() -> Steps[None]:
+    return None
+    yield  # a generator, all the same
+
+
+def _contribution(sendbuf: Any, place: Block | None) -> Block:
+    """Return what this rank gives, which has to fit where the result goes."""
+    if sendbuf is IN_PLACE and place is not None:
+        return place
+    item = send_block(sendbuf)
+    if place is not None:
+        check_alike(item, place)
+    return item
+
+
+def _all_counts(state: State, count: int) -> list[int]:
+    """Return the counts of all ranks, which none of them knows."""
+
+    def steps() -> Steps[Any]:
+        algorithm = pick(state, "allgather", None)
+        sealed = Sealed.of(count)
+        return (yield from algorithm(state.rank, len(state.members), sealed))
+
+    bundle = Plan.of(state, Call.ALLGATHER, BUNDLES, steps).run()
+    return [sealed.open() for sealed in bundle]
+
+
+def _check_counts(
+    state: State, item: Block, place: Block, counts: Sequence[int], *, in_place: bool
+) -> None:
+    total = sum(counts)
+    if item.layout is not place.layout:
+        msg = "mismatch in send and receive MPI datatypes"
+        raise ValueError(msg)
+    if item.count != total:
+        msg = f"mismatch in send count {item.count} and sum(counts) {total}"
+        raise ValueError(msg)
+    mine = counts[state.rank]
+    if not in_place and place.count != mine:
+        msg = f"mismatch in receive count {place.count} and counts[{state.rank}] {mine}"
+        raise ValueError(msg)
+
+
+def _vector(
+    item: Block, op: Op
+) -> tuple[Callable[[], NDArray[Any]], Callable[[Any, Any], Any]]:
+    """Return what gives the elements as an array, and what combines two of them."""
+    return lambda: op.operand(item), op.on_arrays(item.datatype)
+
+
+def _form(item: Block, op: Op) -> Format:
+    return arrays(op.operand(item).dtype)
+
+
+def _pick(
+    state: State, collective: str, item: Block, op: Op
+) -> Callable[..., Steps[Any]]:
+    return pick(
+        state,
+        collective,
+        item.nbytes,
+        vector=True,
+        commutative=op.is_commutative,
+    )
+
+
+def _put(place: Block, result: NDArray[Any]) -> None:
+    place.write(np.ascontiguousarray(result).view(np.uint8).data)

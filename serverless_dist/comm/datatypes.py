@@ -1,0 +1,106 @@
+"""The predefined datatypes, by mpi4py's names.
+
+A type that this machine, or numpy, does not have is `DATATYPE_NULL`.
+"""
+
+from serverless_dist.comm.datatype import DATATYPES, Datatype
+
+DATATYPE_NULL = DATATYPES["DATATYPE_NULL"]
+
+
+def _named(name: str) -> Datatype:
+    return DATATYPES.get(name, DATATYPE_NULL)
+
+
+PACKED = _named("PACKED")
+BYTE = _named("BYTE")
+AINT = _named("AINT")
+OFFSET = _named("OFFSET")
+COUNT = _named("COUNT")
+CHAR = _named("CHAR")
+WCHAR = _named("WCHAR")
+SIGNED_CHAR = _named("SIGNED_CHAR")
+SHORT = _named("SHORT")
+INT = _named("INT")
+LONG = _named("LONG")
+LONG_LONG = _named("LONG_LONG")
+UNSIGNED_CHAR = _named("UNSIGNED_CHAR")
+UNSIGNED_SHORT = _named("UNSIGNED_SHORT")
+UNSIGNED = _named("UNSIGNED")
+UNSIGNED_LONG = _named("UNSIGNED_LONG")
+UNSIGNED_LONG_LONG = _named("UNSIGNED_LONG_LONG")
+FLOAT = _named("FLOAT")
+DOUBLE = _named("DOUBLE")
+LONG_DOUBLE = _named("LONG_DOUBLE")
+C_BOOL = _named("C_BOOL")
+INT8_T = _named("INT8_T")
+INT16_T = _named("INT16_T")
+INT32_T = _named("INT32_T")
+INT64_T = _named("INT64_T")
+UINT8_T = _named("UINT8_T")
+UINT16_T = _named("UINT16_T")
+UINT32_T = _named("UINT32_T")
+UINT64_T = _named("UINT64_T")
+FLOAT16_T = _named("FLOAT16_T")
+BFLOAT16_T = _named("BFLOAT16_T")
+C_COMPLEX = _named("C_COMPLEX")
+C_DOUBLE_COMPLEX = _named("C_DOUBLE_COMPLEX")
+C_LONG_DOUBLE_COMPLEX = _named("C_LONG_DOUBLE_COMPLEX")
+CXX_BOOL = _named("CXX_BOOL")
+CXX_FLOAT_COMPLEX = _named("CXX_FLOAT_COMPLEX")
+CXX_DOUBLE_COMPLEX = _named("CXX_DOUBLE_COMPLEX")
+CXX_LONG_DOUBLE_COMPLEX = _named("CXX_LONG_DOUBLE_COMPLEX")
+SHORT_INT = _named("SHORT_INT")
+INT_INT = _named("INT_INT")
+LONG_INT = _named("LONG_INT")
+FLOAT_INT = _named("FLOAT_INT")
+DOUBLE_INT = _named("DOUBLE_INT")
+LONG_DOUBLE_INT = _named("LONG_DOUBLE_INT")
+CHARACTER = _named("CHARACTER")
+LOGICAL = _named("LOGICAL")
+INTEGER = _named("INTEGER")
+REAL = _named("REAL")
+DOUBLE_PRECISION = _named("DOUBLE_PRECISION")
+COMPLEX = _named("COMPLEX")
+DOUBLE_COMPLEX = _named("DOUBLE_COMPLEX")
+LOGICAL1 = _named("LOGICAL1")
+LOGICAL2 = _named("LOGICAL2")
+LOGICAL4 = _named("LOGICAL4")
+LOGICAL8 = _named("LOGICAL8")
+LOGICAL16 = _named("LOGICAL16")
+INTEGER1 = _named("INTEGER1")
+INTEGER2 = _named("INTEGER2")
+INTEGER4 = _named("INTEGER4")
+INTEGER8 = _named("INTEGER8")
+INTEGER16 = _named("INTEGER16")
+REAL2 = _named("REAL2")
+REAL4 = _named("REAL4")
+REAL8 = _named("REAL8")
+REAL16 = _named("REAL16")
+COMPLEX4 = _named("COMPLEX4")
+COMPLEX8 = _named("COMPLEX8")
+COMPLEX16 = _named("COMPLEX16")
+COMPLEX32 = _named("COMPLEX32")
+
+# Other names of the same.
+FLOAT32_T = FLOAT
+FLOAT64_T = DOUBLE
+C_FLOAT_COMPLEX = C_COMPLEX
+TWOINT = INT_INT
+UNSIGNED_INT = UNSIGNED
+SIGNED_SHORT = SHORT
+SIGNED_INT = INT
+SIGNED_LONG = LONG
+SIGNED_LONG_LONG = LONG_LONG
+BOOL = C_BOOL
+SINT8_T = INT8_T
+SINT16_T = INT16_T
+SINT32_T = INT32_T
+SINT64_T = INT64_T
+F_BOOL = LOGICAL
+F_INT = INTEGER
+F_FLOAT = REAL
+F_DOUBLE = DOUBLE_PRECISION
+F_COMPLEX = COMPLEX
+F_FLOAT_COMPLEX = COMPLEX
+F_DOUBLE_COMPLEX = DOUBLE_COMPLEX

@@ -1,0 +1,95 @@
+"""How objects travel: by the package's own codec, or by functions of the user's.
+
+`serializer` is mpi4py's ``MPI.pickle``, the object that programs change to have all
+lower-case calls use another serializer. It belongs to the process, as in mpi4py: the
+ranks have to agree on it anyway.
+"""
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+from serverless_dist.cloud import Buffer
+from serverless_dist.transport import Message
+from serverless_dist.wire.codec import Body, decode, encode
+
+_PROTO = 0x80  # a pickle's first byte; our own bodies never start with it and a version
+_VERSIONS = range(2, pickle.HIGHEST_PROTOCOL + 1)
+
+
+class Pickle:
+    """Turns objects into bodies and back.
+
+    Parameters
+    ----------
+    dumps, loads
+        Use these instead of the codec: ``dumps(obj, protocol)`` or ``dumps(obj)``,
+        and ``loads(data)``. All ranks have to use the same.
+    protocol
+        The pickle protocol of `dumps`; None: the default.
+
+    Examples
+    --------
+    >>> import json
+    >>> as_json = Pickle(lambda obj: json.dumps(obj).encode(), json.loads)
+    >>> as_json.loads(as_json.dumps([1, None]))
+    [1, None]
+    """
+
+    def __init__(
+        self,
+        dumps: Callable[..., bytes] | None = None,
+        loads: Callable[[Buffer], Any] | None = None,
+        protocol: int | None = None,
+    ) -> None:
+        self._dumps = dumps
+        self._loads = loads
+        self.PROTOCOL = pickle.HIGHEST_PROTOCOL if protocol is None else protocol
+        self._has_protocol = protocol is not None
+
+    def __repr__(self) -> str:
+        name = getattr(self._dumps, "__qualname__", "the codec's")
+        return f"<Pickle {name}, protocol {self.PROTOCOL}>"
+
+    def dumps(self, obj: Any) -> bytes:
+        """Return `obj` as bytes."""
+        if self._dumps is None:
+            return pickle.dumps(obj, self.PROTOCOL)
+        if self._has_protocol:
+            return self._dumps(obj, self.PROTOCOL)
+        return self._dumps(obj)
+
+    def loads(self, data: Buffer) -> Any:
+        """Return the object in bytes that `dumps` made, or that a rank sent."""
+        return self.decode((data,))
+
+    def dumps_oob(self, obj: Any) -> tuple[bytes, list[memoryview]]:
+        """Return `obj` as bytes and the large buffers that it has."""
+        buffers: list[pickle.PickleBuffer] = []
+        data = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
+        return data, [buffer.raw() for buffer in buffers]
+
+    def loads_oob(self, data: Buffer, buffers: list[Buffer]) -> Any:
+        """Return the object that `dumps_oob` took apart."""
+        return pickle.loads(data, buffers=buffers)
+
+    def encode(self, obj: Any) -> Body:
+        """Return `obj` as the body of a message."""
+        return encode(obj) if self._dumps is None else (self.dumps(obj),)
+
+    def decode(self, body: Body) -> Any:
+        """Return the object in the body of a message, which this job's key signed."""
+        if self._loads is not None:
+            return self._loads(body[0])
+        view = memoryview(body[0])
+        if view.nbytes > 2 and view[0] == _PROTO and view[1] in _VERSIONS:
+            return pickle.loads(view)
+        return decode(body)
+
+
+serializer = Pickle()
+
+
+def take_object(message: Message) -> Any:
+    """Return the object that a message brings."""
+    return serializer.decode(message.body)

@@ -1,0 +1,146 @@
+"""What a communicator is: its members, and the contexts that keep it apart.
+
+A communicator object is a handle on a `State`; several handles may share one.
+
+Every member derives the context of a new communicator from what all of them know: the
+context of its parent and how many collective calls that has seen. So making one takes
+no message where its members are known. A context is 62 bits of a hash: with a million
+communicators in one job, two share one with a probability of one in ten million.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from serverless_dist.comm.attributes import Store
+from serverless_dist.comm.constants import ANY_SOURCE
+from serverless_dist.comm.endpoint import Endpoint
+from serverless_dist.comm.errhandler import ERRORS_RETURN, Errhandler
+from serverless_dist.comm.info import INFO_NULL, Info
+from serverless_dist.comm.topologies import Topology
+
+WORLD_CONTEXT = 0
+SELF_CONTEXT = 2
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """The ranks of a communicator, seen from one of them.
+
+    Attributes
+    ----------
+    endpoint
+        This process's end of the transport.
+    context
+        An even number: `context` is for messages, `context` + 1 for collective calls.
+    members
+        The ranks of the job that are its (local) group.
+    rank
+        This process's place in `members`.
+    remote
+        The other group, if it is an intercommunicator's.
+    is_first
+        Whether the local group is the first in the joint numbering of both.
+    algorithms
+        The algorithm to use, by collective; others are chosen by cost.
+    attributes
+        What the program has attached, by key.
+    calls
+        Numbers the collective calls.
+    numbered
+        Numbers what is not collective but has to be told apart.
+    """
+
+    endpoint: Endpoint
+    context: int
+    members: tuple[int, ...]
+    rank: int
+    remote: tuple[int, ...] | None = None
+    is_first: bool = True
+    name: str = ""
+    info: Info = field(default_factory=lambda: INFO_NULL)
+    errhandler: Errhandler = field(default_factory=lambda: ERRORS_RETURN)
+    topology: Topology | None = None
+    algorithms: dict[str, str] = field(default_factory=dict)
+    attributes: Store = field(default_factory=dict)
+    calls: Iterator[int] = field(default_factory=itertools.count)
+    numbered: dict[object, Iterator[int]] = field(default_factory=dict)
+    _places: dict[int, int] | None = None
+
+    @property
+    def peers(self) -> tuple[int, ...]:
+        """Whom messages go to: the remote group, or the only one."""
+        return self.members if self.remote is None else self.remote
+
+    @property
+    def joint(self) -> tuple[int, ...]:
+        """All ranks, as the collective calls number them."""
+        if self.remote is None:
+            return self.members
+        if self.is_first:
+            return self.members + self.remote
+        return self.remote + self.members
+
+    @property
+    def joint_rank(self) -> int:
+        """The place of this process in `joint`."""
+        if self.remote is None or self.is_first:
+            return self.rank
+        return len(self.remote) + self.rank
+
+    def place_of(self, world_rank: int) -> int:
+        """Return the number that a rank of the job has among the peers."""
+        if self._places is None:
+            self._places = {rank: place for place, rank in enumerate(self.peers)}
+        return self._places[world_rank]
+
+    def source_of(self, place: int) -> int:
+        """Return the rank of the job that a source is, or `ANY_SOURCE`."""
+        return place if place == ANY_SOURCE else self.peers[place]
+
+
+def world_state(endpoint: Endpoint) -> State:
+    """Return the communicator of all ranks of the job."""
+    members = tuple(range(endpoint.size))
+    return State(
+        endpoint,
+        WORLD_CONTEXT,
+        members,
+        endpoint.rank,
+        name="MPI_COMM_WORLD",
+        algorithms=dict(endpoint.algorithms),
+    )
+
+
+def self_state(endpoint: Endpoint) -> State:
+    """Return the communicator of this rank alone."""
+    return State(endpoint, SELF_CONTEXT, (endpoint.rank,), 0, name="MPI_COMM_SELF")
+
+
+def derive(context: int, *distinctions: object) -> int:
+    """Return the context of a new communicator: even, and below 2**63.
+
+    Parameters
+    ----------
+    context
+        That of its parent.
+    distinctions
+        What tells it from others of that parent: numbers, texts and tuples of them.
+
+    >>> derive(0, "dup", 1) == derive(0, "dup", 1) != derive(0, "dup", 2)
+    True
+    """
+    text = repr((context, *distinctions)).encode()
+    digest = hashlib.blake2b(text, digest_size=8).digest()
+    return int.from_bytes(digest) & ~(1 << 63) & ~1 | 1 << 32
+
+
+def next_call(calls: dict[object, Iterator[int]], key: object) -> int:
+    """Return how often the key was asked for before.
+
+    >>> counters: dict[object, Iterator[int]] = {}
+    >>> next_call(counters, "a"), next_call(counters, "b"), next_call(counters, "a")
+    (0, 0, 1)
+    """
+    return next(calls.setdefault(key, itertools.count()))

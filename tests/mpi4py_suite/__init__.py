@@ -1,0 +1,1 @@
+"""mpi4py's own test suite, run on our communicator; see `__main__`."""

@@ -167,15 +167,15 @@ def bounds(speed: Mapping[str, Mapping[str, Seconds]]) -> list[Bound]:
 
 
 def chain_bounds(costs: list[Cost]) -> list[Bound]:
-    """Return how chains grow beside the number of ranks, where published ones do."""
-    first, last = costs[0].ranks, costs[-1].ranks
+    """Return by how much chains grow with each rank, where published ones grow by 1."""
+    few, many = costs[0].ranks, costs[-1].ranks
     chains = {(cost.call, cost.channel, cost.ranks): cost.chain for cost in costs}
     return [
         Bound(
-            f"{call} over {channel}: chain of {last} ranks / of {first}",
-            chains[call, channel, last] / chains[call, channel, first],
-            last / first / 2,  # as the ranks themselves would be linear
-            "times",
+            f"{call}, {channel}: chain for each rank added",
+            (chains[call, channel, many] - chains[call, channel, few]) / (many - few),
+            0.5,
+            "links",
         )
         for channel in ("queue", "object")
         for call in ("allreduce", "gather", "scatter")

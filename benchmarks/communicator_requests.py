@@ -9,7 +9,7 @@ import numpy as np
 from communicator_chains import Chain, Ledger, chained
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from serverless_dist import Communicator
 from serverless_dist.cloud import MemoryCloud, Meter, MeteredCloud
@@ -41,7 +41,7 @@ class Cost:
         Payload sent, as it travels.
     chain
         The longest chain of requests.
-    one_at_a_time
+    serial
         The chain of a system that moves one object after the other, as FMI's S3
         channel does: None if it has no such call.
     """
@@ -55,7 +55,7 @@ class Cost:
     empty: int
     bytes: int
     chain: int
-    one_at_a_time: int | None
+    serial: int | None
 
 
 CALLS: dict[str, Callable[[Communicator], Any]] = {
@@ -67,7 +67,7 @@ CALLS: dict[str, Callable[[Communicator], Any]] = {
 }
 # A root that puts, or gets, one object for each other rank, and what stands before
 # and after that: allreduce gathers, adds up, puts, and the others get.
-ONE_AT_A_TIME: dict[str, Callable[[int], int]] = {
+SERIAL: dict[str, Callable[[int], int]] = {
     "allreduce": lambda ranks: ranks + 2,
     "gather": lambda ranks: ranks,
     "scatter": lambda ranks: ranks,
@@ -104,7 +104,7 @@ def measure(call: str, channel: str, ranks: int) -> Cost:
         sum(usage.requests.values()) - chain.empty
         for usage, chain in zip(usages, chains, strict=True)
     ]
-    is_known = call in ONE_AT_A_TIME and channel == "object"
+    is_known = call in SERIAL and channel == "object"
     return Cost(
         call=call,
         channel=channel,
@@ -115,7 +115,7 @@ def measure(call: str, channel: str, ranks: int) -> Cost:
         empty=sum(chain.empty for chain in chains),
         bytes=sum(usage.bytes_sent for usage in usages),
         chain=max(lengths),
-        one_at_a_time=ONE_AT_A_TIME[call](ranks) if is_known else None,
+        serial=SERIAL[call](ranks) if is_known else None,
     )
 
 
@@ -134,15 +134,15 @@ def measure_costs() -> list[Cost]:
 
 def print_costs(console: Console, costs: list[Cost]) -> None:
     """Print a table for each channel, as the ranks grow in number."""
-    names = ["call", "ranks", "messages", "requests", "busiest", "empty", "bytes"]
-    names += ["chain", "one by one"]
+    names = ["ranks", "messages", "requests", "busiest", "empty", "bytes", "chain"]
     for channel in dict.fromkeys(cost.channel for cost in costs):
         table = Table(
-            *names,
+            Column("call", no_wrap=True, min_width=max(map(len, CALLS))),
+            *(Column(name, justify="right") for name in (*names, "serial")),
             title=f"One call over {channel}, 8 bytes from rank to rank",
             caption="busiest: requests of one rank; empty: requests that found nothing;"
-            " chain: requests that had to follow one another; one by one: the chain if"
-            " a root moves one object after the other, as FMI does on S3",
+            " chain: requests that had to follow one another; serial: the chain if a"
+            " root moves one object after the other, as FMI does on S3",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
             padding=(0, 1, 0, 0),
@@ -156,6 +156,6 @@ def print_costs(console: Console, costs: list[Cost]) -> None:
 def cells(cost: Cost) -> list[str]:
     """Return a row of the table."""
     numbers = (cost.ranks, cost.messages, cost.requests, cost.busiest, cost.empty)
-    last = "-" if cost.one_at_a_time is None else str(cost.one_at_a_time)
+    last = "-" if cost.serial is None else str(cost.serial)
     texts = [f"{number:,}" for number in (*numbers, cost.bytes, cost.chain)]
     return [cost.call, *texts, last]

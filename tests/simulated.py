@@ -44,6 +44,13 @@ def words(rank: int, length: int) -> NDArray[Any]:
     return vector
 
 
+def vector_bytes(data: object) -> int:
+    """Return the bytes of a vector, which is all that a message may be."""
+    assert isinstance(data, np.ndarray)
+    assert data.ndim == 1
+    return data.nbytes
+
+
 def folded(size: int, length: int) -> list[str]:
     """Return the sum of all ranks' words, in rank order."""
     return [

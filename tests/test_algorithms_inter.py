@@ -9,8 +9,8 @@ import pytest
 
 from serverless_dist.comm.algorithms import allgather, among, exchange, inter, reduce
 from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
-from serverless_dist.testing.simulate import Simulation, simulate
-from tests.simulated import M, datum, each_size_and_1021, numbers
+from serverless_dist.testing.simulate import Simulation, data_bytes, simulate
+from tests.simulated import M, datum, each_size_and_1021, numbers, vector_bytes
 from tests.test_algorithms_objects import watched
 
 GROUPS = [(1, 1), (1, 4), (4, 1), (2, 3), (3, 3), (8, 5), (13, 16), (33, 24)]
@@ -18,14 +18,17 @@ each_pair = pytest.mark.parametrize(("first", "second"), GROUPS)
 
 
 def between(
-    first: int, second: int, call: Callable[[int, int], Steps[Any]]
+    first: int,
+    second: int,
+    call: Callable[[int, int], Steps[Any]],
+    measure: Callable[[Any], int] = data_bytes,
 ) -> tuple[list[Any], list[Any]]:
     """Run `call` with each joint rank and its rank in its group; return both halves."""
 
     def steps(rank: int, _: int) -> Steps[Any]:
         return call(rank, rank if rank < first else rank - first)
 
-    result: Simulation[Any] = simulate(steps, first + second)
+    result: Simulation[Any] = simulate(steps, first + second, measure=measure)
     return list(result.results[:first]), list(result.results[first:])
 
 
@@ -122,7 +125,7 @@ def test_each_group_shares_the_fold_of_the_other(first: int, second: int) -> Non
         data = numbers(mine, length)
         return inter.reduce_scatter(rank, first, second, data, counts, operator.add)
 
-    near, far = between(first, second, steps)
+    near, far = between(first, second, steps, measure=vector_bytes)
     indices = np.arange(length) * 1_000
     expected = second * indices + second * (second - 1) // 2
     assert np.array_equal(np.concatenate(near), expected)

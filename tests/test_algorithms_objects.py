@@ -170,7 +170,6 @@ def test_an_allgather_costs_what_it_says(
     [
         (allgather.recursive_doubling, allgather.doubling_cost, 1024),
         (allgather.bruck, allgather.doubling_cost, 1021),
-        (allgather.multicast, allgather.multicast_cost, 1000),
     ],
     ids=name,
 )

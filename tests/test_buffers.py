@@ -159,7 +159,7 @@ def test_a_tensor_on_a_device_or_read_only_is_refused() -> None:
         send_block(OnDevice())
     values = doubles(2)
     values.flags.writeable = False
-    for spec in (values, b"ab", memoryview(b"ab"), [values, "d"]):
+    for spec in (values, b"ab", memoryview(b"ab"), [values, "d"], Tensor(values)):
         with pytest.raises(BufferError, match="read-only"):
             recv_block(spec)
 
@@ -431,6 +431,7 @@ def test_memory_can_be_anybodys() -> None:
         with pytest.raises(ValueError):
             buffer.fromaddress(*wrong)
     assert buffer().address == 0
+    assert Alloc_mem(0).address != 0
     assert send_block(memory).datatype is BYTE
 
 

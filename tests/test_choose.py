@@ -1,23 +1,15 @@
 """The choice of an algorithm: the table, the model and what a user may override."""
 
-import operator
 from dataclasses import replace
 from math import ceil, log2
-from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from serverless_dist.cloud.prices import US_EAST_1
-from serverless_dist.comm.algorithms import CANDIDATES, Algorithm, choose, named
+from serverless_dist.comm.algorithms import CANDIDATES, choose, named
 from serverless_dist.comm.algorithms.channels import CHANNELS, predict
-from serverless_dist.comm.steps import Steps
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime.channels import CHANNELS as RUN_CHANNELS
-from serverless_dist.testing.simulate import simulate
-from tests.simulated import counts, folded, words
 
 SERVICES = ["queue", "object", "hybrid"]  # where a request takes long and is billed
 MEGABYTE = 1_000_000
@@ -223,78 +215,18 @@ def test_algorithms_are_values() -> None:
     assert named("bcast", "binomial") is algorithm
 
 
-# ---- whatever is chosen, it does the work and costs what the model believes ----
+@pytest.mark.parametrize("ranks", [8, 16, 64])
+def test_few_cores_for_many_ranks_want_the_fewest_messages(ranks: int) -> None:
+    messages = {a.name: a.cost(ranks, 8).messages for a in CANDIDATES["allreduce"]}
+    crowded = choose("allreduce", ranks=ranks, nbytes=8, channel="direct", cores=2)
+    assert messages[crowded.name] == min(messages.values())
+    for cores in (None, ranks, 2 * ranks):
+        roomy = choose(
+            "allreduce", ranks=ranks, nbytes=8, channel="direct", cores=cores
+        )
+        assert roomy.name == "recursive_doubling"
 
 
-def call(algorithm: Algorithm, collective: str, length: int) -> Any:
-    """Return the steps of a rank whose data are `length` words."""
-
-    def steps(rank: int, size: int) -> Steps[Any]:
-        data: Any = words(rank, length)
-        if collective == "barrier":
-            return algorithm.function(rank, size)
-        if collective in ("scatter", "alltoall"):
-            data = [words(rank * size + dest, length) for dest in range(size)]
-        if collective in ("bcast", "scatter", "gather", "allgather", "alltoall"):
-            return algorithm.function(rank, size, data)
-        if collective == "reduce_scatter":
-            data = words(rank, length * size)
-            return algorithm.function(rank, size, data, [length] * size, operator.add)
-        return algorithm.function(rank, size, data, operator.add)
-
-    return steps
-
-
-def expected(collective: str, rank: int, size: int, length: int) -> Any:
-    """Return the result of a rank as text."""
-    everything = [words(source, length).tolist() for source in range(size)]
-    blocks = folded(size, length * size)
-    results: dict[str, Any] = {
-        "barrier": None,
-        "bcast": everything[0],
-        "scatter": everything[rank],
-        "gather": None if rank else everything,
-        "allgather": everything,
-        "alltoall": [words(n * size + rank, length).tolist() for n in range(size)],
-        "reduce": None if rank else folded(size, length),
-        "allreduce": folded(size, length),
-        "reduce_scatter": blocks[rank * length : (rank + 1) * length],
-        "scan": folded(rank + 1, length),
-        "exscan": folded(rank, length) if rank else None,
-    }
-    return results[collective]
-
-
-def plain(result: Any) -> Any:
-    if isinstance(result, np.ndarray):
-        return result.tolist()
-    return [plain(item) for item in result] if isinstance(result, list) else result
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    collective=st.sampled_from(sorted(CANDIDATES)),
-    channel=st.sampled_from(sorted(CHANNELS)),
-    ranks=st.integers(1, 34),
-    magnitude=st.one_of(st.none(), st.integers(0, 28)),
-    length=st.integers(0, 40),
-)
-def test_what_is_chosen_does_the_work(
-    collective: str, channel: str, ranks: int, magnitude: int | None, length: int
-) -> None:
-    algorithm = choose(
-        collective,
-        ranks=ranks,
-        nbytes=None if magnitude is None else 2**magnitude,
-        channel=channel,
-        vector=True,
-        commutative=False,
-    )
-    result = simulate(call(algorithm, collective, length), ranks)
-    assert plain(list(result.results)) == [
-        expected(collective, rank, ranks, length) for rank in range(ranks)
-    ]
-    cost = algorithm.cost(ranks, 8 * length * (ranks if "_s" in collective else 1))
-    rounds, messages, nbytes, posts = counts(result)
-    assert (rounds, messages, posts) == (cost.rounds, cost.messages, cost.posts)
-    assert nbytes == pytest.approx(cost.bytes, rel=0.25, abs=64 * ranks)
+def test_a_large_bcast_is_written_once_into_shared_memory() -> None:
+    for ranks in (4, 8, 64):
+        assert chosen("bcast", ranks, 16 * MEGABYTE, "direct") == "multicast"

@@ -95,6 +95,7 @@ def test_pairs_are_laid_out_as_in_c() -> None:
     assert bytes_of(SHORT_INT) == [0, 1, 4, 5, 6, 7]
     assert (DOUBLE_INT.size, DOUBLE_INT.extent) == (12, 16)
     assert LONG_DOUBLE_INT.extent == 2 * np.dtype("g").itemsize
+    assert datatypes.TWOINT.name == "MPI_2INT"
     assert Datatype.Get_value_index(DOUBLE, INT) is DOUBLE_INT
     assert Datatype.Get_value_index(DOUBLE, FLOAT) is DATATYPE_NULL
 
@@ -293,6 +294,21 @@ def test_names_belong_to_the_datatype() -> None:
     assert INT.Get_name() == "MPI_INT"
 
 
+def test_attributes_belong_to_the_datatype_and_are_copied() -> None:
+    deleted: list[Any] = []
+    key = Datatype.Create_keyval(
+        lambda _datatype, _key, value: value + 1,
+        lambda _datatype, _key, value: deleted.append(value),
+    )
+    made = INT.Create_contiguous(2)
+    made.Set_attr(key, 7)
+    again = made.Dup()
+    assert (Datatype(made).Get_attr(key), again.Get_attr(key)) == (7, 8)
+    again.Free()
+    assert deleted == [8]
+    assert Datatype.Create_keyval() != key
+
+
 def random_datatype(random_: random.Random, depth: int) -> Datatype:
     """Return some datatype, made of some others, whose elements do not overlap."""
     base = random_.choice([BYTE, SHORT, INT, DOUBLE, SHORT_INT, DOUBLE_INT])
@@ -386,9 +402,9 @@ def test_packing_for_other_machines_is_big_endian() -> None:
 
 
 def test_there_are_no_c_handles() -> None:
-    assert INT.toint() == -1
+    assert INT.toint() == INT.py2f() == -1
     calls: list[Any] = [
-        INT.py2f,
+        lambda: Datatype.fromint(1),
         lambda: Datatype.f2py(1),
         lambda: Datatype.fromhandle(1),
     ]

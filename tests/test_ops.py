@@ -249,6 +249,16 @@ def test_a_users_operator_sees_one_memory_for_both_operands(displacement: int) -
     assert list(result.tobytes()) == [2 * place + 30, 2 * place + 34]
 
 
+def test_a_users_operator_changes_no_operand() -> None:
+    def shift(a: Any, b: Any, datatype: Datatype) -> None:
+        assert datatype == INT
+        b[4:8] = a[0:4]
+
+    left, right = np.array([1, 2], "i"), np.array([3, 4], "i")
+    result = combine(Op.Create(shift), left, right)
+    assert result.view("i").tolist() == [3, 1]
+
+
 def test_a_users_operator_may_have_nothing_to_combine() -> None:
     op = Op.Create(concatenate)
     assert combine(op, b"", b"").tobytes() == b""

@@ -255,6 +255,22 @@ class Comm(
         """
         creation.prescribe(self.state, collective, name)
 
+    def Attach_buffer(self, buf: Any) -> None:
+        """Not available: it came with MPI 4.1; sends are buffered in any case."""
+        _refuse_buffer("Attach_buffer")
+
+    def Detach_buffer(self) -> None:
+        """Not available: see `Attach_buffer`."""
+        _refuse_buffer("Detach_buffer")
+
+    def Flush_buffer(self) -> None:
+        """Not available: see `Attach_buffer`."""
+        _refuse_buffer("Flush_buffer")
+
+    def Iflush_buffer(self) -> Request:
+        """Not available: see `Attach_buffer`."""
+        _refuse_buffer("Iflush_buffer")
+
     def Abort(self, errorcode: int = 0) -> NoReturn:
         """End all ranks of the job at once; its exit code is `errorcode`, or 1."""
         abort(errorcode)
@@ -564,6 +580,11 @@ def _remote(state: State) -> tuple[int, ...]:
         msg = "the communicator has one group: there is no other one"
         raise MPIError(ERR_COMM, msg)
     return state.remote
+
+
+def _refuse_buffer(call: str) -> NoReturn:
+    msg = f"{call}: sends are buffered without it, or use MPI.{call}"
+    raise NotImplementedError(msg)
 
 
 def _refuse_processes(call: str) -> NoReturn:

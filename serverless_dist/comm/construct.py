@@ -49,14 +49,6 @@ class Constructors:
         layout.recipe = Recipe(combiner, params, [self._layout])
         return self._of(layout)
 
-    def Dup(self) -> Self:
-        """Return a datatype that is the same, but not equal."""
-        layout = copy(self._layout)
-        layout.code = self._layout.code
-        return self._derive(layout, "DUP")
-
-    Create_dup = Dup
-
     def Create_contiguous(self, count: int) -> Self:
         """Return `count` elements one after the other."""
         layout = blocks(self._layout, [_count(count)], [0])

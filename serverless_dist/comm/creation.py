@@ -29,7 +29,7 @@ from serverless_dist.comm.messages import finish
 from serverless_dist.comm.object_collectives import ObjectCollectives
 from serverless_dist.comm.operations import Reception
 from serverless_dist.comm.pickling import serializer, take_object
-from serverless_dist.comm.state import WORLD_CONTEXT, State, derive, next_call
+from serverless_dist.comm.state import WORLD_CONTEXT, Extras, State, derive, next_call
 from serverless_dist.comm.topologies import Topology
 from serverless_dist.transport import Message
 
@@ -56,7 +56,14 @@ def duplicate(state: State, info: Info | None) -> State:
         attributes={},
         calls=count(),
         numbered={},
+        extras=Extras(),
     )
+
+
+def local_group(state: State) -> State | None:
+    """Return a communicator of the local group of an intercommunicator, always one."""
+    local = replace(state, remote=None)
+    return _within(local, state.members, "local", state.is_first)
 
 
 def subset(state: State, group: Group) -> State | None:

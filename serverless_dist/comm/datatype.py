@@ -8,22 +8,23 @@
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from serverless_dist.comm import typeconstants
+from serverless_dist.comm.attributes import Attributed, Keyvals, Store
 from serverless_dist.comm.construct import Constructors
 from serverless_dist.comm.exceptions import ERR_TYPE, MPIError
 from serverless_dist.comm.handle import Handle
 from serverless_dist.comm.packable import Packable
-from serverless_dist.comm.typemap import Layout, Recipe
+from serverless_dist.comm.typemap import Layout, Recipe, copy
 from serverless_dist.comm.typetable import CODES, LAYOUTS, PAIRS
 
 _Contents = tuple[list[int], list[int], list[int], list["Datatype"]]
 
 
-class Datatype(Constructors, Packable, Handle):
+class Datatype(Constructors, Packable, Attributed, Handle):
     """How an element of a message lies in memory; a handle, equal to its copies.
 
     Derived datatypes are made by the ``Create_`` methods of others; they may be used
@@ -32,6 +33,7 @@ class Datatype(Constructors, Packable, Handle):
 
     __slots__ = ()
     _target: Layout | None
+    _keyvals: ClassVar[Keyvals] = Keyvals({})
 
     @classmethod
     def of_layout(cls, layout: Layout) -> "Datatype":
@@ -57,6 +59,18 @@ class Datatype(Constructors, Packable, Handle):
         base, combiner, params = self.decode()
         return (_rebuild, (type(self), base, combiner, params))
 
+    def _attributes(self) -> Store:
+        return self._layout.attributes
+
+    def Dup(self) -> Self:
+        """Return a datatype that is the same, but not equal."""
+        layout = copy(self._layout)
+        layout.code = self._layout.code
+        self._copy_attributes(layout.attributes)
+        return self._derive(layout, "DUP")
+
+    Create_dup = Dup
+
     def Commit(self) -> Self:
         """Return this datatype, which needs no preparation."""
         assert self._layout is not None
@@ -67,6 +81,7 @@ class Datatype(Constructors, Packable, Handle):
         if self._layout.recipe is None:
             msg = f"{self!r} is predefined: free only datatypes that were created"
             raise MPIError(ERR_TYPE, msg)
+        self._delete_attributes()
         self._forget()
 
     def Get_size(self) -> int:

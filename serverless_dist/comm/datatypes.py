@@ -3,13 +3,13 @@
 A type that this machine, or numpy, does not have is `DATATYPE_NULL`.
 """
 
-from serverless_dist.comm.datatype import DATATYPES, Datatype
+from serverless_dist.comm import datatype as _datatype
 
-DATATYPE_NULL = DATATYPES["DATATYPE_NULL"]
+DATATYPE_NULL = _datatype.DATATYPES["DATATYPE_NULL"]
 
 
-def _named(name: str) -> Datatype:
-    return DATATYPES.get(name, DATATYPE_NULL)
+def _named(name: str) -> _datatype.Datatype:
+    return _datatype.DATATYPES.get(name, DATATYPE_NULL)
 
 
 PACKED = _named("PACKED")

@@ -29,7 +29,7 @@ class Handle:
         if Handle in cls.__bases__:
             cls._kind = cls
 
-    def __new__(cls, other: Self | None = None) -> Self:
+    def __new__(cls, other: "Handle | None" = None) -> Self:
         """Return a new handle of what `other` is a handle of."""
         if other is None:
             return cls._wrap(None)
@@ -86,11 +86,9 @@ class Handle:
 
     def free(self) -> None:
         """Make this handle null, freeing its target unless that is predefined."""
-        if self._fixed or self._target is None:
-            return
         if self._constant:
             self._forget()
-        else:
+        elif self._target is not None:
             self.Free()
 
     def Free(self) -> None:
@@ -114,8 +112,8 @@ class Handle:
         _refuse_c("fromhandle")
 
     def py2f(self) -> int:
-        """Not available: there is no Fortran library behind this object."""
-        _refuse_c("py2f")
+        """Return -1, which says that there is no Fortran integer for this handle."""
+        return -1
 
     @classmethod
     def f2py(cls, arg: int) -> Self:

@@ -21,7 +21,7 @@ class Member(Handle):
         TypeError
             What it is does not suit this class.
         """
-        handle = super().__new__(cls, comm)  # type: ignore[arg-type]
+        handle: Self = super().__new__(cls, comm)
         state: State | None = handle._target
         if state is not None and not cls._suits(state):
             msg = f"{comm!r} cannot be a {cls.__name__}"

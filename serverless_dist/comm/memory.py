@@ -1,4 +1,4 @@
-"""Bytes in memory: views of what users pass, MPI's own memory, and special addresses.
+"""MPI's own memory: `buffer`, and the functions on memory and addresses.
 
 >>> memory = Alloc_mem(4)
 >>> memory[:] = b"abcd"
@@ -6,81 +6,38 @@
 b'bc'
 """
 
-import ctypes
 import operator
 from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from serverless_dist.comm.dlpack import view_dlpack
+from serverless_dist.comm.addresses import (
+    BOTTOM,
+    BUFFER_AUTOMATIC,
+    IN_PLACE,
+    NOTHING,
+    Address,
+    BottomType,
+    BufferAutomaticType,
+    InPlaceType,
+)
+from serverless_dist.comm.views import address_of, view_address, view_bytes
 
-_NOTHING = memoryview(bytearray())
-
-
-class _Address:
-    """A constant that stands for an address; it equals its number, and pickles by name.
-
-    It is also a buffer without bytes, where Python lets a class be one (3.12).
-    """
-
-    __slots__ = ()
-    _name: str
-    _number: int
-
-    def __int__(self) -> int:
-        return self._number
-
-    def __bool__(self) -> bool:
-        return bool(self._number)
-
-    def __hash__(self) -> int:
-        return hash(self._number)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, type(self)):
-            return True
-        return self._number == other if isinstance(other, int) else NotImplemented
-
-    def __repr__(self) -> str:
-        return self._name
-
-    def __reduce__(self) -> str:
-        return self._name
-
-    def __buffer__(self, flags: int) -> memoryview:
-        return _NOTHING
-
-
-class BottomType(_Address):
-    """Type of `BOTTOM`."""
-
-    __slots__ = ()
-    _name = "BOTTOM"
-    _number = 0
-
-    def __index__(self) -> int:
-        return self._number
-
-
-class InPlaceType(_Address):
-    """Type of `IN_PLACE`."""
-
-    __slots__ = ()
-    _name = "IN_PLACE"
-    _number = -1
-
-
-class BufferAutomaticType(_Address):
-    """Type of `BUFFER_AUTOMATIC`."""
-
-    __slots__ = ()
-    _name = "BUFFER_AUTOMATIC"
-    _number = -2
-
-
-BOTTOM = BottomType()
-IN_PLACE = InPlaceType()
-BUFFER_AUTOMATIC = BufferAutomaticType()
+__all__ = [
+    "BOTTOM",
+    "BUFFER_AUTOMATIC",
+    "IN_PLACE",
+    "Aint_add",
+    "Aint_diff",
+    "Alloc_mem",
+    "BottomType",
+    "BufferAutomaticType",
+    "Free_mem",
+    "Get_address",
+    "InPlaceType",
+    "buffer",
+    "memory",
+]
 
 
 # Of the ways to have a class whose instances are buffers, before Python 3.12 only
@@ -103,7 +60,7 @@ class buffer(np.ndarray[tuple[int], np.dtype[np.uint8]]):
         """Return the memory of `buf`, or that of nothing."""
         if buf:
             return cls._over(view_bytes(*buf), *buf)
-        nothing = cls._over(_NOTHING, None)
+        nothing = cls._over(NOTHING, None)
         nothing.release()
         return nothing
 
@@ -120,9 +77,7 @@ class buffer(np.ndarray[tuple[int], np.dtype[np.uint8]]):
         if nbytes < 0:
             msg = f"memory of {nbytes} bytes cannot be allocated: give a size from 0"
             raise ValueError(msg)
-        make = np.zeros if clear else np.empty
-        # One byte at least, so that no two pieces of memory have one address.
-        memory = make(max(nbytes, 1), np.uint8)[:nbytes]
+        memory = (np.zeros if clear else np.empty)(nbytes, np.uint8)
         return buffer._over(memory.data, memory)
 
     @staticmethod
@@ -244,65 +199,6 @@ def _unstrided(item: slice) -> slice:
 memory = buffer
 
 
-def view_bytes(obj: Any, *, writable: bool = False) -> memoryview:
-    """Return the bytes of a contiguous buffer as they lie in memory, without a copy.
-
-    Raises TypeError if `obj` is no buffer, BufferError if it is not contiguous, lies
-    on a device, or is read-only though it has to be `writable`.
-    """
-    return flatten(view_items(obj), writable=writable)
-
-
-def view_items(obj: Any) -> memoryview:
-    """Return `obj` as a buffer with its own format and shape."""
-    try:
-        return memoryview(obj)
-    except (TypeError, ValueError):
-        return _view_foreign(obj)
-
-
-def flatten(view: memoryview, *, writable: bool) -> memoryview:
-    """Return the bytes of a contiguous buffer, in the order of its memory."""
-    if writable and view.readonly:
-        msg = "the buffer is read-only: receive into one that is writable"
-        raise BufferError(msg)
-    if not view.contiguous:
-        msg = "the buffer is not contiguous: pass a contiguous one, or a copy"
-        raise BufferError(msg)
-    if not view.nbytes:
-        return _NOTHING
-    if not view.c_contiguous:  # Fortran's order: the transpose is C's
-        view = np.asarray(view).T.data
-    return view.cast("B")
-
-
-def _view_foreign(obj: Any) -> memoryview:
-    """Return what is not a buffer by Python's protocol, but is one by another."""
-    if isinstance(obj, _Address):
-        return _NOTHING
-    if isinstance(obj, np.ndarray):  # of dates: they have no format
-        return obj.view(f"V{obj.dtype.itemsize}").data
-    if hasattr(obj, "__dlpack__"):
-        return view_dlpack(obj)
-    if hasattr(obj, "__cuda_array_interface__"):
-        msg = f"{type(obj).__name__} lies on a device: copy it to the host's memory"
-        raise BufferError(msg)
-    msg = f"a buffer is needed, such as a numpy array, not {type(obj).__name__}"
-    raise TypeError(msg)
-
-
-def view_address(address: int, nbytes: int) -> memoryview:
-    """Return `nbytes` bytes of this process at `address`, which has to be valid."""
-    if not nbytes:
-        return _NOTHING
-    return memoryview((ctypes.c_ubyte * nbytes).from_address(address)).cast("B")
-
-
-def address_of(view: memoryview) -> int:
-    """Return the address where the bytes of `view` begin."""
-    return int(np.asarray(view).__array_interface__["data"][0])
-
-
 def Alloc_mem(size: int, info: object = None) -> buffer:
     """Return new memory of `size` bytes; `info` makes no difference."""
     return buffer.allocate(size)
@@ -317,7 +213,7 @@ def Get_address(location: Any) -> int:
     """Return the address of a buffer; 0 for `BOTTOM` and None."""
     if location is None:
         return 0
-    if isinstance(location, _Address):
+    if isinstance(location, Address):
         return int(location)
     return address_of(view_bytes(location))
 

@@ -10,6 +10,24 @@ when it is called: one-sided communication, files, sessions, starting processes.
 
 from typing import Any
 
+from serverless_dist.comm.addresses import (
+    BOTTOM as BOTTOM,
+)
+from serverless_dist.comm.addresses import (
+    BUFFER_AUTOMATIC as BUFFER_AUTOMATIC,
+)
+from serverless_dist.comm.addresses import (
+    IN_PLACE as IN_PLACE,
+)
+from serverless_dist.comm.addresses import (
+    BottomType as BottomType,
+)
+from serverless_dist.comm.addresses import (
+    BufferAutomaticType as BufferAutomaticType,
+)
+from serverless_dist.comm.addresses import (
+    InPlaceType as InPlaceType,
+)
 from serverless_dist.comm.communicators import (
     COMM_NULL as COMM_NULL,
 )
@@ -363,6 +381,11 @@ from serverless_dist.comm.exceptions import (
 from serverless_dist.comm.exceptions import (
     Remove_error_string as Remove_error_string,
 )
+from serverless_dist.comm.extension import comm_lock as _comm_lock
+from serverless_dist.comm.extension import commctx_inter as _commctx_inter
+from serverless_dist.comm.extension import commctx_intra as _commctx_intra
+from serverless_dist.comm.extension import typealign as _typealign
+from serverless_dist.comm.extension import typecode as _typecode
 from serverless_dist.comm.grequest import (
     Grequest as Grequest,
 )
@@ -394,15 +417,6 @@ from serverless_dist.comm.matched import (
     Message as Message,
 )
 from serverless_dist.comm.memory import (
-    BOTTOM as BOTTOM,
-)
-from serverless_dist.comm.memory import (
-    BUFFER_AUTOMATIC as BUFFER_AUTOMATIC,
-)
-from serverless_dist.comm.memory import (
-    IN_PLACE as IN_PLACE,
-)
-from serverless_dist.comm.memory import (
     Aint_add as Aint_add,
 )
 from serverless_dist.comm.memory import (
@@ -412,19 +426,10 @@ from serverless_dist.comm.memory import (
     Alloc_mem as Alloc_mem,
 )
 from serverless_dist.comm.memory import (
-    BottomType as BottomType,
-)
-from serverless_dist.comm.memory import (
-    BufferAutomaticType as BufferAutomaticType,
-)
-from serverless_dist.comm.memory import (
     Free_mem as Free_mem,
 )
 from serverless_dist.comm.memory import (
     Get_address as Get_address,
-)
-from serverless_dist.comm.memory import (
-    InPlaceType as InPlaceType,
 )
 from serverless_dist.comm.memory import (
     buffer as buffer,

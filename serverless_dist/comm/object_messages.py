@@ -160,7 +160,7 @@ class ObjectMessages(Member):
         status: Status | None = None,
     ) -> Message:
         """Wait for a message that fits, and return it; nobody else can receive it."""
-        return Message.probe(self, source, tag, status)
+        return Message.Probe(self, source, tag, status)
 
     def improbe(
         self,
@@ -169,4 +169,4 @@ class ObjectMessages(Member):
         status: Status | None = None,
     ) -> Message | None:
         """Return a message that is here and fits, or None; see `mprobe`."""
-        return Message.iprobe(self, source, tag, status)
+        return Message.Iprobe(self, source, tag, status)

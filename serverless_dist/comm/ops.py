@@ -9,9 +9,7 @@ Buffers are combined as arrays of their datatype, by what `Op.on_arrays` returns
 """
 
 import functools
-import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -23,25 +21,8 @@ from serverless_dist.comm.exceptions import ERR_OP, ERR_TYPE, MPIError
 from serverless_dist.comm.handle import Handle
 from serverless_dist.comm.memory import buffer
 from serverless_dist.comm.packing import pack, unpack
+from serverless_dist.comm.rules import RULES, Array, OnArrays, Rule
 from serverless_dist.comm.typemap import Layout
-
-Array = np.ndarray[Any, Any]
-_Function = Callable[[Any, Any], Any]
-_OnArrays = Callable[[Array, Array], Array]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rule:
-    """What an operator does.
-
-    `kinds` are those of numpy's dtypes that `on_arrays` combines; V is a pair. Without
-    kinds, it combines whole elements of whatever datatype.
-    """
-
-    on_objects: Callable[..., Any]
-    on_arrays: _OnArrays | None
-    kinds: str = ""
-    is_commutative: bool = True
 
 
 class Op(Handle):
@@ -52,7 +33,7 @@ class Op(Handle):
     """
 
     __slots__ = ()
-    _target: _Rule | None
+    _target: Rule | None
 
     @classmethod
     def Create(
@@ -74,7 +55,7 @@ class Op(Handle):
         if not callable(function):
             msg = f"an operator is made of a function, not of {function!r}"
             raise TypeError(msg)
-        return cls._wrap(_Rule(function, None, is_commutative=bool(commute)))
+        return cls._wrap(Rule(function, None, is_commutative=bool(commute)))
 
     def __call__(self, x: Any, y: Any) -> Any:
         """Return `x` combined with `y`."""
@@ -138,7 +119,7 @@ class Op(Handle):
         """
         return block.array() if self._rule.kinds else block.items()
 
-    def on_arrays(self, datatype: Datatype) -> _OnArrays:
+    def on_arrays(self, datatype: Datatype) -> OnArrays:
         """Return a function of two arrays, as of `operand`, that combines them.
 
         It takes the operand of lower ranks first and never changes either; the result
@@ -168,7 +149,7 @@ class Op(Handle):
         return rule.on_arrays
 
     @property
-    def _rule(self) -> _Rule:
+    def _rule(self) -> Rule:
         if self._target is None:
             msg = "OP_NULL combines nothing: use another operator"
             raise MPIError(ERR_OP, msg)
@@ -221,94 +202,8 @@ def _spread(layout: Layout, data: memoryview, start: int, nbytes: int) -> memory
     return memory
 
 
-def _either(plain: _Function, elementwise: _Function) -> _Function:
-    """Return a function that is `elementwise` once an operand is an array."""
-
-    def combine(left: Any, right: Any) -> Any:
-        is_array = isinstance(left, np.ndarray) or isinstance(right, np.ndarray)
-        return (elementwise if is_array else plain)(left, right)
-
-    return combine
-
-
-_larger = _either(lambda a, b: b if b > a else a, np.maximum)
-_smaller = _either(lambda a, b: b if b < a else a, np.minimum)
-
-
-def _locate(best: _Function) -> _Function:
-    """Return an operator on pairs (value, place); of equal values the first place."""
-
-    def combine(left: Any, right: Any) -> Any:
-        (a, i), (b, j) = left, right
-        if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-            value = best(a, b)
-            place = np.where(a == b, np.minimum(i, j), np.where(value == a, i, j))
-            return value, place
-        if a == b:
-            return (b, j) if j < i else (a, i)
-        value = best(a, b)
-        return value, (i if value is a else j)
-
-    return combine
-
-
-def _locate_in_arrays(is_better: _OnArrays) -> _OnArrays:
-    """Return an operator on arrays of records (value, index)."""
-
-    def combine(left: Array, right: Array) -> Array:
-        a, b = left["value"], right["value"]
-        is_earlier = right["index"] < left["index"]
-        return np.where(is_better(b, a) | ((a == b) & is_earlier), right, left)
-
-    return combine
-
-
-def _logical(function: _OnArrays) -> _OnArrays:
-    """Return an operator whose result, 0 or 1, is of the operands' dtype."""
-
-    def combine(left: Array, right: Array) -> Array:
-        return function(left, right).astype(left.dtype)
-
-    return combine
-
-
-_REALS = "iuf"
-_NUMBERS = "iufc"
-_BITS = "biu"
-_TRUTHS = "biuf"
-
-_RULES = {
-    "SUM": _Rule(operator.add, np.add, _NUMBERS),
-    "PROD": _Rule(operator.mul, np.multiply, _NUMBERS),
-    "MAX": _Rule(_larger, np.maximum, _REALS),
-    "MIN": _Rule(_smaller, np.minimum, _REALS),
-    "LAND": _Rule(
-        _either(lambda a, b: bool(a) and bool(b), np.logical_and),
-        _logical(np.logical_and),
-        _TRUTHS,
-    ),
-    "LOR": _Rule(
-        _either(lambda a, b: bool(a) or bool(b), np.logical_or),
-        _logical(np.logical_or),
-        _TRUTHS,
-    ),
-    "LXOR": _Rule(
-        _either(lambda a, b: bool(a) is not bool(b), np.logical_xor),
-        _logical(np.logical_xor),
-        _TRUTHS,
-    ),
-    "BAND": _Rule(operator.and_, np.bitwise_and, _BITS),
-    "BOR": _Rule(operator.or_, np.bitwise_or, _BITS),
-    "BXOR": _Rule(operator.xor, np.bitwise_xor, _BITS),
-    "MAXLOC": _Rule(_locate(_larger), _locate_in_arrays(np.greater), "V"),
-    "MINLOC": _Rule(_locate(_smaller), _locate_in_arrays(np.less), "V"),
-    "REPLACE": _Rule(lambda _, y: y, lambda _, right: right, is_commutative=False),
-    "NO_OP": _Rule(lambda x, _: x, lambda left, _: left, is_commutative=False),
-}
-
-
 def _predefined(name: str) -> Op:
-    return Op._wrap(_RULES.get(name), name)
+    return Op._wrap(RULES.get(name), name)
 
 
 OP_NULL = _predefined("OP_NULL")

@@ -12,9 +12,9 @@ from serverless_dist.comm.exceptions import (
     ERR_UNSUPPORTED_DATAREP,
     MPIError,
 )
-from serverless_dist.comm.memory import view_bytes
 from serverless_dist.comm.packing import pack, unpack
 from serverless_dist.comm.typemap import Layout
+from serverless_dist.comm.views import view_bytes
 
 
 class Packable:

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from serverless_dist.cloud import Buffer
+from serverless_dist.errors import ProtocolError
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body, decode, encode
-
-_PROTO = 0x80  # a pickle's first byte; our own bodies never start with it and a version
-_VERSIONS = range(2, pickle.HIGHEST_PROTOCOL + 1)
 
 
 class Pickle:
@@ -81,10 +79,12 @@ class Pickle:
         """Return the object in the body of a message, which this job's key signed."""
         if self._loads is not None:
             return self._loads(body[0])
-        view = memoryview(body[0])
-        if view.nbytes > 2 and view[0] == _PROTO and view[1] in _VERSIONS:
-            return pickle.loads(view)
-        return decode(body)
+        try:
+            return decode(body)
+        except ProtocolError:
+            # A buffer that was sent by `Send`, as mpi4py allows: a pickle, or nothing.
+            data = memoryview(body[0])
+            return pickle.loads(data) if data.nbytes else None
 
 
 serializer = Pickle()

@@ -10,8 +10,10 @@ communicators in one job, two share one with a probability of one in ten million
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from threading import Lock
 
 from serverless_dist.comm.attributes import Store
 from serverless_dist.comm.constants import ANY_SOURCE
@@ -22,6 +24,28 @@ from serverless_dist.comm.topologies import Topology
 
 WORLD_CONTEXT = 0
 SELF_CONTEXT = 2
+
+
+@dataclass(slots=True, eq=False)
+class Extras:
+    """What mpi4py's parts in Python keep with a communicator; see `extension`.
+
+    Attributes
+    ----------
+    locks
+        By name; made when they are asked for.
+    duplicate, local
+        A communicator of the same ranks, and one of the local group.
+    tags
+        Numbers that were not used in `duplicate` yet.
+    """
+
+    locks: defaultdict[Hashable, Lock] = field(
+        default_factory=lambda: defaultdict(Lock)
+    )
+    duplicate: "State | None" = None
+    local: "State | None" = None
+    tags: Iterator[int] = field(default_factory=itertools.count)
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +74,8 @@ class State:
         Numbers the collective calls.
     numbered
         Numbers what is not collective but has to be told apart.
+    extras
+        For mpi4py's own use.
     """
 
     endpoint: Endpoint
@@ -66,6 +92,7 @@ class State:
     attributes: Store = field(default_factory=dict)
     calls: Iterator[int] = field(default_factory=itertools.count)
     numbered: dict[object, Iterator[int]] = field(default_factory=dict)
+    extras: Extras = field(default_factory=Extras)
     _places: dict[int, int] | None = None
 
     @property

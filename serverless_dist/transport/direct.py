@@ -10,14 +10,10 @@ is told on the stream: see `segments` and `loans`.
 
 A rank that closes leaves a mark, because a peer that has not opened its stream yet
 must tell "not started" (try again) from "gone" (nobody will read it).
-
-A receive blocks in the kernel and does not spin: two processes that ping-pong are
-woken within 6 us, and a spinning one may keep its peer from the core.
 """
 
 import contextlib
 import os
-import select
 import socket
 import time
 from collections import Counter
@@ -36,12 +32,12 @@ from serverless_dist.transport.streams import (
     pack_loan,
     pack_retired,
 )
+from serverless_dist.transport.watch import Watch
 from serverless_dist.wire import Flaw, JobKey
 
 _BACKLOG = 1_024
 _JOINED = 16_384  # bytes of a message up to which one copy is cheaper than a vector
 _SHARED = 65_536  # bytes of a body from which shared memory is faster than the socket
-_LONGEST_POLL = 1e6  # seconds; what the kernel takes is limited
 
 
 class DirectTransport:
@@ -81,9 +77,9 @@ class DirectTransport:
         self._woken, self._waker = socket.socketpair()
         self._woken.settimeout(0.0)
         self._waker.settimeout(0.0)
-        self._poller = select.poll()
-        self._poller.register(self._listener, select.POLLIN)
-        self._poller.register(self._woken, select.POLLIN)
+        self._watch = Watch(size)
+        self._watch.add(self._listener.fileno())
+        self._watch.add(self._woken.fileno())
 
     def __repr__(self) -> str:
         return f"<DirectTransport rank {self.rank} of {self.size}>"
@@ -114,7 +110,7 @@ class DirectTransport:
         messages: list[Message] = []
         while True:
             is_woken = False
-            for descriptor, _ in self._poller.poll(_milliseconds(left)):
+            for descriptor, _ in self._watch.wait(left):
                 incoming = self._incoming.get(descriptor)
                 if incoming is not None:
                     messages += self._read(descriptor, incoming)
@@ -142,7 +138,7 @@ class DirectTransport:
             for descriptor in list(self._incoming):
                 self._drop(descriptor)
             for end in (self._listener, self._woken):
-                self._poller.unregister(end)
+                self._watch.remove(end.fileno())
                 end.close()
             self._waker.close()
         for outgoing in self._outgoing.values():
@@ -193,7 +189,7 @@ class DirectTransport:
             return
         incoming = Incoming(connection, self.rank, self._key, self._greeted)
         self._incoming[connection.fileno()] = incoming
-        self._poller.register(connection, select.POLLIN)
+        self._watch.add(connection.fileno())
 
     def _read(self, descriptor: int, incoming: Incoming) -> Sequence[Message]:
         try:
@@ -217,10 +213,5 @@ class DirectTransport:
             self._meter.count("direct:Socket", 0, requests=0, received=size)
 
     def _drop(self, descriptor: int) -> None:
-        self._poller.unregister(descriptor)
+        self._watch.remove(descriptor)
         self._incoming.pop(descriptor).close()
-
-
-def _milliseconds(seconds: float) -> int:
-    """Return the time-out of a poll that is not shorter than `seconds`."""
-    return int(min(seconds, _LONGEST_POLL) * 1000) + 1 if seconds > 0 else 0

@@ -4,8 +4,7 @@
 2. They never write into what they are given or sent, and do not copy it needlessly:
    what they return may be, or be part of, what the caller gave or an operator returned.
 3. Messages of scatter, gather, allgather and alltoall are lists of items that nobody
-   looks at; those of reductions and scans are one operand, or a part of a vector; those
-   of bcast are the data, or a list of parts of a vector.
+   looks at; those of bcast, reductions and scans are the data, or a part of a vector.
 """
 
 from serverless_dist.comm.algorithms import inter

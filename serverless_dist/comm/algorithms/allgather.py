@@ -109,6 +109,13 @@ def multicast_cost(size: int, nbytes: int) -> Cost:
     if size == 1:
         return NOTHING
     messages = size * (size - 1)
-    path = Load(size - 1, (size - 1) * nbytes)
-    sent = Load(size, size * nbytes)
-    return Cost(1, messages, messages * nbytes, size, path, sent)
+    received = Load(size - 1, (size - 1) * nbytes)
+    return Cost(
+        rounds=1,
+        messages=messages,
+        bytes=messages * nbytes,
+        posts=size,
+        path=Load(2 * size - 3, received.bytes),
+        sent=Load(size, size * nbytes),
+        sent_path=received,
+    )

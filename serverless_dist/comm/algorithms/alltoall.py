@@ -51,8 +51,15 @@ def posted_cost(size: int, nbytes: int) -> Cost:
     if size == 1:
         return NOTHING
     messages = size * (size - 1)
-    path = Load(size - 1, (size - 1) * nbytes)
-    return Cost(1, messages, messages * nbytes, size, path)
+    received = Load(size - 1, (size - 1) * nbytes)
+    return Cost(
+        rounds=1,
+        messages=messages,
+        bytes=messages * nbytes,
+        posts=size,
+        path=Load(2 * size - 3, received.bytes),
+        sent_path=received,
+    )
 
 
 def pairwise(rank: int, size: int, items: Sequence[Any]) -> Steps[list[Any]]:

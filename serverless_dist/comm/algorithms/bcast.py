@@ -14,18 +14,19 @@ bytes       (n - 1) * m      (n - 1) * m + m / n * one bits of 1 .. n-1   (n - 1
 posts       floor(n / 2)     floor(n / 2) + n * ceil(log2 n)              1
 ==========  ===============  ===========================================  ===========
 
-Binomial has the fewest messages there can be, in logarithmic depth. Where topics or
-object stores copy a message, the multicast is one request. Scatter and allgather suit
-large vectors where every rank has a link of its own: nobody sends more than 2 m bytes.
+Binomial has the fewest messages there can be, in logarithmic depth. Where topics,
+object stores or shared memory hold one copy for all, the multicast is one request.
+Scatter and allgather suit large vectors where a multicast to so many ranks takes the
+root too long: nobody sends more than 2 m bytes or more than 2 log2 n messages.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dist.comm.algorithms import allgather, scatter
-from serverless_dist.comm.algorithms.blocks import cut, even_bounds
+from serverless_dist.comm.algorithms.blocks import even_bounds
 from serverless_dist.comm.algorithms.costs import (
     NOTHING,
     Cost,
@@ -34,8 +35,8 @@ from serverless_dist.comm.algorithms.costs import (
     floor_log2,
     one_bits,
 )
-from serverless_dist.comm.algorithms.tree import children, parent
-from serverless_dist.comm.steps import Recv, Send, Steps
+from serverless_dist.comm.algorithms.tree import children, parent, span
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 
 
 def binomial(rank: int, size: int, data: Any, root: int = 0) -> Steps[Any]:
@@ -99,13 +100,60 @@ def scatter_allgather(
     root
         The rank whose data all get; it gets `data` itself back.
     """
-    blocks = []
-    if rank == root:
-        by_place = cut(data, even_bounds(len(data), size))
-        blocks = by_place[size - root :] + by_place[: size - root]
-    mine = yield from scatter.binomial(rank, size, blocks, root)
-    parts = yield from allgather.bruck(rank, size, mine)
-    return data if rank == root else np.concatenate(parts[root:] + parts[:root])
+    place = (rank - root) % size
+    bounds = even_bounds(len(data), size)
+    whole = np.empty_like(data) if place else data
+    yield from _deal(place, root, whole, bounds)
+    distance = 1  # so many blocks are there, from that of this place on
+    while distance < size:
+        count = min(distance, size - distance)
+        send = Send((rank - distance) % size, _blocks(whole, bounds, place, count))
+        (more,) = yield Exchange((send,), ((rank + distance) % size,))
+        if place:
+            _put(whole, bounds, (place + distance) % size, more)
+        distance *= 2
+    return whole
+
+
+def _deal(
+    place: int, root: int, whole: NDArray[Any], bounds: Sequence[int]
+) -> Steps[None]:
+    """Receive the blocks of all places below this one, and pass them on."""
+    size = len(bounds) - 1
+    if place:
+        part = yield Recv((parent(place) + root) % size)
+        whole[bounds[place] : bounds[place + span(place, size)]] = part
+    sends = [
+        Send(
+            (child + root) % size,
+            whole[bounds[child] : bounds[child + span(child, size)]],
+        )
+        for child in reversed(children(place, size))
+    ]
+    if sends:
+        yield Exchange(tuple(sends), ())
+
+
+def _blocks(
+    whole: NDArray[Any], bounds: Sequence[int], start: int, count: int
+) -> NDArray[Any]:
+    """Return so many blocks from one on, around the end; a view if they are in line."""
+    size = len(bounds) - 1
+    stop = start + count
+    if stop <= size:
+        return whole[bounds[start] : bounds[stop]]
+    return np.concatenate((whole[bounds[start] :], whole[: bounds[stop - size]]))
+
+
+def _put(
+    whole: NDArray[Any], bounds: Sequence[int], start: int, part: NDArray[Any]
+) -> None:
+    """Put blocks where they belong, from one on and around the end."""
+    begin = bounds[start]
+    head = part[: len(whole) - begin]
+    whole[begin : begin + len(head)] = head
+    tail = part[len(head) :]
+    whole[: len(tail)] = tail
 
 
 def scatter_allgather_cost(size: int, nbytes: int) -> Cost:

@@ -23,12 +23,11 @@ from serverless_dist.cloud.limits import (
 from serverless_dist.cloud.prices import US_EAST_1
 from serverless_dist.comm.algorithms.costs import Cost, Load
 
-# One machine with a core for each rank: Unix sockets between Python processes, as
-# measured between two.
+# One machine: sockets between Python processes, measured on two x86-64 cores. Large
+# bodies are written into shared memory, a multicast once, and read in place.
 _WAKE_UP = 10e-6  # seconds until a waiting rank runs
-_HANDLING = 20e-6  # seconds that a message takes its sender and its receiver
-_LINK = 4e9  # bytes a second between two ranks
-_MACHINE = 8e9  # bytes a second of all ranks together
+_HANDLING = 10e-6  # seconds of a core to send a message, and again to receive it
+_CORE = 4e9  # bytes a second that a core sends
 
 # Medians from a sender to a waiting receiver. SQS: bitesizedserverless.com, "Serverless
 # Messaging: Latency Compared", 2022-09. SNS adds 12 ms in the same table.
@@ -66,19 +65,39 @@ class Prediction:
     dollars: float
 
 
-def predict(channel: str, cost: Cost, size: int) -> Prediction:
-    """Return what a call of that `cost` takes among `size` ranks on a channel."""
+def predict(
+    channel: str, cost: Cost, size: int, cores: int | None = None
+) -> Prediction:
+    """Return what a call takes on a channel.
+
+    Parameters
+    ----------
+    channel
+        One of `CHANNELS`.
+    cost
+        What the algorithm asks of it.
+    size
+        The number of ranks.
+    cores
+        How many cores the ranks share on the direct channel; None: each has its own.
+        Where ranks are functions, each has its own in any case.
+    """
     if not cost.messages:
         return Prediction(0.0, 0.0, 0.0)
-    seconds, requests = CHANNELS[channel](cost, size)
+    if channel == "direct":
+        seconds, requests = _direct(cost, min(size, cores or size)), 0.0
+    else:
+        seconds, requests = _SERVICES[channel](cost, size)
     return Prediction(seconds, requests, requests + size * seconds * _RANK_SECOND)
 
 
-def _direct(cost: Cost, size: int) -> tuple[float, float]:
-    del size
+def _direct(cost: Cost, cores: int) -> float:
+    """Return the seconds of the longest way, or of all work if cores are too few."""
     path = cost.path
-    seconds = cost.rounds * _WAKE_UP + path.messages * _HANDLING
-    return seconds + max(path.bytes / _LINK, cost.bytes / _MACHINE), 0.0
+    # Of each message on the path, one end is counted; each round has another end.
+    handling = max(path.messages + cost.rounds, 2 * cost.messages / cores) * _HANDLING
+    copying = max(cost.published_path.bytes, cost.published.bytes / cores) / _CORE
+    return cost.rounds * _WAKE_UP + handling + copying
 
 
 def _queue(cost: Cost, size: int) -> tuple[float, float]:
@@ -152,9 +171,9 @@ def _billed(each: tuple[float, float], frames: int) -> int:
     return max(1, ceil(messages * frames / MAX_BATCH), chunks)
 
 
-CHANNELS: Mapping[str, Callable[[Cost, int], tuple[float, float]]] = {
-    "direct": _direct,
+_SERVICES: Mapping[str, Callable[[Cost, int], tuple[float, float]]] = {
     "queue": _queue,
     "object": _object,
     "hybrid": _hybrid,
 }
+CHANNELS = ("direct", *_SERVICES)

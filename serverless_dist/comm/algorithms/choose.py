@@ -11,7 +11,7 @@ least in all (`channels`) is chosen, the first of the table on ties.
    two, is passed over, and the model chooses; a name that is in no table is a mistake.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -76,9 +76,11 @@ class Algorithm:
             and (not self.needs_power or ranks & (ranks - 1) == 0)
         )
 
-    def predict(self, channel: str, ranks: int, nbytes: int) -> Prediction:
-        """Return what a call takes on a channel; see `choose` for `nbytes`."""
-        return predict(channel, self.cost(ranks, nbytes), ranks)
+    def predict(
+        self, channel: str, ranks: int, nbytes: int, cores: int | None = None
+    ) -> Prediction:
+        """Return what a call takes on a channel; see `choose` for the arguments."""
+        return predict(channel, self.cost(ranks, nbytes), ranks, cores)
 
 
 CANDIDATES: Mapping[str, tuple[Algorithm, ...]] = {
@@ -202,6 +204,7 @@ def choose(
     nbytes: int | None = None,
     vector: bool = False,
     commutative: bool = True,
+    cores: int | None = None,
     override: Mapping[str, str] | None = None,
 ) -> Algorithm:
     """Return the algorithm for a call.
@@ -221,6 +224,8 @@ def choose(
         Whether all ranks give one-dimensional arrays of one length and type.
     commutative
         Whether the operator is.
+    cores
+        How many cores the ranks share on the direct channel; None: each has its own.
     override
         The names of algorithms to use, by collective.
 
@@ -239,7 +244,7 @@ def choose(
     'multicast'
     """
     name = override.get(collective) if override else None
-    return _choose(collective, ranks, channel, nbytes, vector, commutative, name)
+    return _choose(collective, ranks, channel, nbytes, vector, commutative, cores, name)
 
 
 @lru_cache(maxsize=1_024)
@@ -250,6 +255,7 @@ def _choose(
     nbytes: int | None,
     vector: bool,
     commutative: bool,
+    cores: int | None,
     name: str | None,
 ) -> Algorithm:
     if channel not in CHANNELS:
@@ -270,7 +276,7 @@ def _choose(
             return wanted
     size = UNKNOWN_BYTES if nbytes is None else nbytes
     fit = [a for a in able if channel == "direct" or not a.is_linear]
-    return min(fit, key=lambda a: a.predict(channel, ranks, size).dollars)
+    return min(fit, key=lambda a: a.predict(channel, ranks, size, cores).dollars)
 
 
 def named(collective: str, name: str) -> Algorithm:
@@ -291,5 +297,5 @@ def named(collective: str, name: str) -> Algorithm:
     return found[name]
 
 
-def _list(names: Mapping[str, object]) -> str:
+def _list(names: Iterable[str]) -> str:
     return ", ".join(names)

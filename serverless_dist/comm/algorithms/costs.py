@@ -29,11 +29,12 @@ class Cost:
     posts
         How often a rank hands messages over, several at once being one post.
     path
-        What one rank after the other sends or receives on the longest way to the
-        end, where a multicast is a message to each receiver.
+        What ranks send or receive one after the other on the longest way to the end,
+        where a multicast is a message to each receiver. Of the message that a round
+        waits for, only one end is counted.
     sent, sent_path
-        In all and on the path, where a multicast is one message; None where nothing is
-        multicast.
+        In all and on the path, where a multicast is one message and what is posted
+        at once is sent at once; None where that is the same.
     """
 
     rounds: int

@@ -211,10 +211,14 @@ def reduce_scatter(
     place = mine.index(rank)
     value = yield from among(mine, reduces.binomial(place, len(mine), data, op))
     theirs = yield from _swap(rank, mine, others, value)
-    blocks = [] if theirs is None else cut(theirs, bounds_of(counts))
-    steps = scatters.binomial(place, len(mine), blocks)
-    block: NDArray[Any] = yield from among(mine, steps)
-    return block
+    if place:
+        block: NDArray[Any] = yield Recv(mine[0])
+        return block
+    own, *blocks = cut(theirs, bounds_of(counts))
+    if blocks:
+        sends = (Send(d, b) for d, b in zip(mine[1:], blocks, strict=True))
+        yield Exchange(tuple(sends), ())
+    return own
 
 
 def _swap(rank: int, mine: range, others: range, value: Any) -> Steps[Any]:

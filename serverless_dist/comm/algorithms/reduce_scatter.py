@@ -146,6 +146,12 @@ def posted_cost(size: int, nbytes: int) -> Cost:
     """Return what `posted` costs for vectors of `nbytes`, evenly dealt."""
     if size == 1:
         return NOTHING
-    messages = size * (size - 1)
-    path = Load(size - 1, (size - 1) * nbytes // size)
-    return Cost(1, messages, (size - 1) * nbytes, size, path)
+    received = Load(size - 1, (size - 1) * nbytes // size)
+    return Cost(
+        rounds=1,
+        messages=size * (size - 1),
+        bytes=(size - 1) * nbytes,
+        posts=size,
+        path=Load(2 * size - 3, received.bytes),
+        sent_path=received,
+    )

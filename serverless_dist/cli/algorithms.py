@@ -181,8 +181,8 @@ def _print(console: Console, summary: dict[str, Any]) -> None:
         console.print(table)
     console.print(
         "In all: requests, and the seconds of all ranks at Lambda's price of a vCPU.\n"
-        "Linear rounds: used where asked for by name, and chosen on the direct channel,\n"
-        "which is predicted with a core for each rank."
+        "Linear rounds: chosen on the direct channel only; elsewhere used by name.\n"
+        "Direct: one machine with a core for each rank."
     )
 
 

@@ -68,3 +68,8 @@ class BufferAutomaticType(Address):
 BOTTOM = BottomType()
 IN_PLACE = InPlaceType()
 BUFFER_AUTOMATIC = BufferAutomaticType()
+
+
+def is_in_place(spec: object) -> bool:
+    """Return whether a caller says that data are in the other buffer; None says so."""
+    return spec is None or spec is IN_PLACE

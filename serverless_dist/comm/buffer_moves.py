@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serverless_dist.comm.addresses import is_in_place
 from serverless_dist.comm.algorithms import inter
 from serverless_dist.comm.blocks import Block
 from serverless_dist.comm.buffers import (
@@ -23,7 +24,6 @@ from serverless_dist.comm.buffers import (
     send_vector_w,
 )
 from serverless_dist.comm.channel import BUNDLES, arrays
-from serverless_dist.comm.memory import IN_PLACE
 from serverless_dist.comm.plans import SIGNALS, Call, Plan, Root, group_sizes, pick
 from serverless_dist.comm.sealed import Sealed
 from serverless_dist.comm.state import State
@@ -138,7 +138,7 @@ def scatter(
     parts = split[0](sendbuf, len(state.peers)) if at.is_here else []
     receives = at.rank is not None and not (at.is_here and state.remote is not None)
     place = None
-    if receives and not (at.is_here and recvbuf is IN_PLACE):
+    if receives and not (at.is_here and is_in_place(recvbuf)):
         place = recv_block(recvbuf)
 
     def steps() -> Steps[None]:
@@ -166,7 +166,7 @@ def allgather(
 ) -> Plan:
     """Prepare a gathering of all buffers in those of all."""
     places = split[1](recvbuf, len(state.peers))
-    in_place = sendbuf is IN_PLACE and state.remote is None
+    in_place = is_in_place(sendbuf) and state.remote is None
     item = places[state.rank] if in_place else send_block(sendbuf)
 
     def steps() -> Steps[None]:
@@ -187,7 +187,7 @@ def alltoall(
 ) -> Plan:
     """Prepare an exchange of a part of each rank's buffer with every other's."""
     places = split[1](recvbuf, len(state.peers))
-    in_place = sendbuf is IN_PLACE and state.remote is None
+    in_place = is_in_place(sendbuf) and state.remote is None
     parts = places if in_place else split[0](sendbuf, len(state.peers))
 
     def steps() -> Steps[None]:
@@ -207,7 +207,7 @@ def _own(state: State, at: Root, sendbuf: Any, places: Sequence[Block]) -> Block
     """Return what this rank gives; None: the root of another group asks for nothing."""
     if at.rank is None or (at.is_here and state.remote is not None):
         return None
-    if at.is_here and sendbuf is IN_PLACE:
+    if at.is_here and is_in_place(sendbuf):
         return places[state.rank]
     return send_block(sendbuf)
 

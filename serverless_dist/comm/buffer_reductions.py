@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serverless_dist.comm.addresses import is_in_place
 from serverless_dist.comm.algorithms import inter
 from serverless_dist.comm.blocks import Block
 from serverless_dist.comm.buffers import (
@@ -21,7 +22,6 @@ from serverless_dist.comm.buffers import (
 )
 from serverless_dist.comm.channel import BUNDLES, OBJECTS, Format, arrays
 from serverless_dist.comm.checks import check_items
-from serverless_dist.comm.memory import IN_PLACE
 from serverless_dist.comm.ops import Op
 from serverless_dist.comm.plans import Call, Plan, Root, group_sizes, pick
 from serverless_dist.comm.sealed import Sealed
@@ -72,7 +72,7 @@ def reduce(state: State, sendbuf: Any, recvbuf: Any, op: Op, root: int) -> Plan:
 def allreduce(state: State, sendbuf: Any, recvbuf: Any, op: Op) -> Plan:
     """Prepare a fold of all buffers into those of all."""
     place = recv_block(recvbuf)
-    in_place = sendbuf is IN_PLACE and state.remote is None
+    in_place = is_in_place(sendbuf) and state.remote is None
     item = place if in_place else _contribution(sendbuf, place)
     vector, combine = _vector(item, op)
 
@@ -94,7 +94,7 @@ def allreduce(state: State, sendbuf: Any, recvbuf: Any, op: Op) -> Plan:
 def reduce_scatter_block(state: State, sendbuf: Any, recvbuf: Any, op: Op) -> Plan:
     """Prepare a fold of all buffers of which each rank gets an equal block."""
     size = len(state.members)
-    if sendbuf is IN_PLACE and state.remote is None:
+    if is_in_place(sendbuf) and state.remote is None:
         places = recv_blocks(recvbuf, size)
         items = places
     else:
@@ -131,7 +131,7 @@ def reduce_scatter(
         The operator.
     """
     place = recv_block(recvbuf)
-    in_place = sendbuf is IN_PLACE and state.remote is None
+    in_place = is_in_place(sendbuf) and state.remote is None
     item = place if in_place else send_block(sendbuf)
     size = len(state.members)
     if recvcounts is None and not in_place and state.remote is None:
@@ -159,7 +159,7 @@ def scan(state: State, sendbuf: Any, recvbuf: Any, op: Op, call: Call) -> Plan:
         ``SCAN`` or ``EXSCAN``.
     """
     place = recv_block(recvbuf)
-    item = place if sendbuf is IN_PLACE else _contribution(sendbuf, place)
+    item = place if is_in_place(sendbuf) else _contribution(sendbuf, place)
     vector, combine = _vector(item, op)
 
     def steps() -> Steps[None]:
@@ -203,7 +203,7 @@ def _nothing() -> Steps[None]:
 
 def _contribution(sendbuf: Any, place: Block | None) -> Block:
     """Return what this rank gives, which has to fit where the result goes."""
-    if sendbuf is IN_PLACE and place is not None:
+    if is_in_place(sendbuf) and place is not None:
         return place
     item = send_block(sendbuf)
     if place is not None:

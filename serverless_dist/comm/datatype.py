@@ -14,6 +14,7 @@ import numpy as np
 
 from serverless_dist.comm import typeconstants
 from serverless_dist.comm.attributes import Attributed, Keyvals, Store
+from serverless_dist.comm.constants import UNDEFINED
 from serverless_dist.comm.construct import Constructors
 from serverless_dist.comm.exceptions import ERR_TYPE, MPIError
 from serverless_dist.comm.handle import Handle
@@ -87,6 +88,20 @@ class Datatype(Constructors, Packable, Attributed, Handle):
     def Get_size(self) -> int:
         """Return the bytes of an element, without gaps."""
         return self._layout.size
+
+    def elements_in(self, nbytes: int) -> int:
+        """Return how many basic elements so many packed bytes are.
+
+        `UNDEFINED` if they are not a whole number of them, or the datatype mixes basic
+        types. A pair is two.
+        """
+        dtype = self._layout.dtype
+        if not nbytes:
+            return 0
+        if dtype is None:
+            return UNDEFINED
+        number, rest = divmod(nbytes, dtype.itemsize)
+        return UNDEFINED if rest else number * len(dtype.names or "1")
 
     def Get_extent(self) -> tuple[int, int]:
         """Return lower bound and extent: elements lie that many bytes apart."""

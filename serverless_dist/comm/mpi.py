@@ -434,6 +434,9 @@ from serverless_dist.comm.memory import (
 from serverless_dist.comm.memory import (
     buffer as buffer,
 )
+from serverless_dist.comm.memory import (
+    memory as memory,
+)
 from serverless_dist.comm.ops import (
     BAND as BAND,
 )

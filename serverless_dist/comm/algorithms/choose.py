@@ -261,14 +261,11 @@ def _choose(
     if channel not in CHANNELS:
         msg = f"there is no channel {channel!r}: use one of {_list(CHANNELS)}"
         raise UsageError(msg)
+    vector = vector and nbytes is not None
     able = [
         algorithm
         for algorithm in candidates(collective)
-        if algorithm.suits(
-            ranks,
-            vector=vector and nbytes is not None,
-            commutative=commutative,
-        )
+        if algorithm.suits(ranks, vector=vector, commutative=commutative)
     ]
     if name is not None:
         wanted = named(collective, name)

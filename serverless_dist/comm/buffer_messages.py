@@ -11,7 +11,7 @@ from serverless_dist.comm.buffers import recv_block, send_block
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
 from serverless_dist.comm.matched import Message
 from serverless_dist.comm.member import Member
-from serverless_dist.comm.messages import Origin, Way, finish, into
+from serverless_dist.comm.messages import Origin, Way, finish, into, nowhere
 from serverless_dist.comm.operations import Operation, Persistent
 from serverless_dist.comm.request import Prequest, Request
 from serverless_dist.comm.status import Status
@@ -34,7 +34,9 @@ class BufferMessages(Member):
         tag
             A number from 0 to 2**31 - 1 that the receiver may ask for.
         """
-        Way.to(self.state, dest, tag).send((send_block(buf).read(),))
+        way = Way.to(self.state, dest, tag)
+        if way.dest is not None:
+            way.send((send_block(buf).read(),))
 
     def Bsend(self, buf: Any, dest: int, tag: int = 0) -> None:
         """Send the buffer; the same as `Send`, which never waits for the receiver."""
@@ -64,6 +66,8 @@ class BufferMessages(Member):
     def Issend(self, buf: Any, dest: int, tag: int = 0) -> Request:
         """Send the buffer; the request is done once its receiver has asked for it."""
         way = Way.to(self.state, dest, tag)
+        if way.dest is None:
+            return Request.of(Operation())
         return Request.of(way.send_synchronously((send_block(buf).read(),)))
 
     def Recv(
@@ -93,16 +97,13 @@ class BufferMessages(Member):
         DeadlineError
             The job's deadline came first.
         """
-        block = recv_block(buf)
-        operation = Origin.at(self.state, source, tag).receive(into(block))
-        _, envelope = finish(operation)
+        _, envelope = finish(self._receive(buf, source, tag))
         if status is not None:
             status.fill(envelope)
 
     def Irecv(self, buf: Any, source: int = ANY_SOURCE, tag: int = ANY_TAG) -> Request:
         """Return a request that fills the buffer when it is completed; see `Recv`."""
-        block = recv_block(buf)
-        return Request.of(Origin.at(self.state, source, tag).receive(into(block)))
+        return Request.of(self._receive(buf, source, tag))
 
     def Sendrecv(
         self,
@@ -200,10 +201,12 @@ class BufferMessages(Member):
 
     def Send_init(self, buf: Any, dest: int, tag: int = 0) -> Prequest:
         """Return a request whose `Start` sends what the buffer then holds."""
-        way, block = Way.to(self.state, dest, tag), send_block(buf)
+        way = Way.to(self.state, dest, tag)
+        block = None if way.dest is None else send_block(buf)
 
         def begin() -> Operation:
-            way.send((block.read(),))
+            if block is not None:
+                way.send((block.read(),))
             return Operation()
 
         return self._persistent(begin)
@@ -218,15 +221,19 @@ class BufferMessages(Member):
 
     def Ssend_init(self, buf: Any, dest: int, tag: int = 0) -> Prequest:
         """Return a persistent synchronous send."""
-        way, block = Way.to(self.state, dest, tag), send_block(buf)
+        way = Way.to(self.state, dest, tag)
+        if way.dest is None:
+            return self._persistent(Operation)
+        block = send_block(buf)
         return self._persistent(lambda: way.send_synchronously((block.read(),)))
 
     def Recv_init(
         self, buf: Any, source: int = ANY_SOURCE, tag: int = ANY_TAG
     ) -> Prequest:
         """Return a request whose `Start` receives into the buffer."""
-        origin, block = Origin.at(self.state, source, tag), recv_block(buf)
-        return self._persistent(lambda: origin.receive(into(block)))
+        origin = Origin.at(self.state, source, tag)
+        take = nowhere if origin.source is None else into(recv_block(buf))
+        return self._persistent(lambda: origin.receive(take))
 
     def Psend_init(self, *args: Any, **kwargs: Any) -> Prequest:
         """Not available: there is no partitioned communication."""
@@ -235,6 +242,11 @@ class BufferMessages(Member):
     def Precv_init(self, *args: Any, **kwargs: Any) -> Prequest:
         """Not available: there is no partitioned communication."""
         return _refuse_partitions("Precv_init")
+
+    def _receive(self, buf: Any, source: int, tag: int) -> Operation:
+        origin = Origin.at(self.state, source, tag)
+        take = nowhere if origin.source is None else into(recv_block(buf))
+        return origin.receive(take)
 
     def _persistent(self, begin: Callable[[], Operation]) -> Prequest:
         return Prequest.of(Persistent(self.state.endpoint, begin))

@@ -24,7 +24,15 @@ from serverless_dist.comm.buffers import (
     send_vector_w,
 )
 from serverless_dist.comm.channel import BUNDLES, arrays
-from serverless_dist.comm.plans import SIGNALS, Call, Plan, Root, group_sizes, pick
+from serverless_dist.comm.plans import (
+    SIGNALS,
+    Call,
+    Plan,
+    Root,
+    group_sizes,
+    nothing,
+    pick,
+)
 from serverless_dist.comm.sealed import Sealed
 from serverless_dist.comm.state import State
 from serverless_dist.comm.steps import Steps
@@ -55,12 +63,12 @@ def barrier(state: State) -> Plan:
 def bcast(state: State, buf: Any, root: int) -> Plan:
     """Prepare a broadcast from the root's buffer to those of all others."""
     at = Root.of(state, root)
-    block = send_block(buf) if at.is_here or at.rank is None else recv_block(buf)
+    if at.rank is None:  # another rank of this group is the root
+        return Plan.of(state, Call.BCAST, _BYTES, nothing)
+    block = send_block(buf) if at.is_here else recv_block(buf)
 
     def steps() -> Steps[None]:
         data = _flat(block.read())
-        if at.rank is None:
-            return
         if state.remote is not None:
             sizes = group_sizes(state)
             result = yield from inter.bcast(

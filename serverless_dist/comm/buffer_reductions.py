@@ -20,10 +20,10 @@ from serverless_dist.comm.buffers import (
     send_block,
     send_blocks,
 )
-from serverless_dist.comm.channel import BUNDLES, OBJECTS, Format, arrays
+from serverless_dist.comm.channel import BUNDLES, Format, arrays
 from serverless_dist.comm.checks import check_items
 from serverless_dist.comm.ops import Op
-from serverless_dist.comm.plans import Call, Plan, Root, group_sizes, pick
+from serverless_dist.comm.plans import Call, Plan, Root, group_sizes, nothing, pick
 from serverless_dist.comm.sealed import Sealed
 from serverless_dist.comm.state import State
 from serverless_dist.comm.steps import Steps
@@ -50,7 +50,7 @@ def reduce(state: State, sendbuf: Any, recvbuf: Any, op: Op, root: int) -> Plan:
     contributes = at.rank is not None and not (at.is_here and state.remote is not None)
     item = _contribution(sendbuf, place) if contributes else place
     if item is None:  # another rank of this group is the root
-        return Plan.of(state, Call.REDUCE, OBJECTS, _nothing)
+        return Plan.of(state, Call.REDUCE, BUNDLES, nothing)
     vector, combine = _vector(item, op)
 
     def steps() -> Steps[None]:
@@ -176,8 +176,6 @@ def _reduce_scatter(
     state: State, item: Block, place: Block, counts: Sequence[int], op: Op
 ) -> Plan:
     vector, combine = _vector(item, op)
-    # Between groups, a leader hands out lists of blocks: messages of two kinds.
-    form = _form(item, op) if state.remote is None else OBJECTS
     per_element = len(vector()) // item.count if item.count else 1
 
     def steps() -> Steps[None]:
@@ -193,12 +191,7 @@ def _reduce_scatter(
             result = yield from algorithm(state.rank, size, vector(), shares, combine)
         _put(place, result)
 
-    return Plan.of(state, Call.REDUCE_SCATTER, form, steps)
-
-
-def _nothing() -> Steps[None]:
-    return None
-    yield  # a generator, all the same
+    return Plan.of(state, Call.REDUCE_SCATTER, _form(item, op), steps)
 
 
 def _contribution(sendbuf: Any, place: Block | None) -> Block:

@@ -140,12 +140,7 @@ def split_by_machine(state: State, key: int, *, takes_part: bool) -> State | Non
     takes_part
         Whether this rank does.
     """
-    if state.remote is not None:
-        msg = "the ranks of an intercommunicator cannot be split by machine"
-        raise MPIError(ERR_COMM, msg)
-    machines = _all(state).allgather(_machine())
-    color = machines.index(machines[state.rank]) if takes_part else UNDEFINED
-    return split(state, color, key)
+    return split(state, derive(0, _machine()) if takes_part else UNDEFINED, key)
 
 
 def prescribe(state: State, collective: str, name: str) -> None:

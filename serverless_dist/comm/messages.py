@@ -39,6 +39,10 @@ def into(block: Block) -> Take:
     return take
 
 
+def nowhere(message: Message) -> None:
+    """Drop a message: the take of a receive from `PROC_NULL`, to which none comes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """Where a message goes to, checked; no `dest`: nowhere."""

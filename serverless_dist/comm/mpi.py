@@ -384,6 +384,7 @@ from serverless_dist.comm.exceptions import (
 from serverless_dist.comm.extension import comm_lock as _comm_lock
 from serverless_dist.comm.extension import commctx_inter as _commctx_inter
 from serverless_dist.comm.extension import commctx_intra as _commctx_intra
+from serverless_dist.comm.extension import set_abort_status as _set_abort_status
 from serverless_dist.comm.extension import typealign as _typealign
 from serverless_dist.comm.extension import typecode as _typecode
 from serverless_dist.comm.grequest import (
@@ -434,9 +435,7 @@ from serverless_dist.comm.memory import (
 from serverless_dist.comm.memory import (
     buffer as buffer,
 )
-from serverless_dist.comm.memory import (
-    memory as memory,
-)
+from serverless_dist.comm.memory import memory as memory
 from serverless_dist.comm.ops import (
     BAND as BAND,
 )

@@ -82,6 +82,8 @@ class ObjectCollectives(Member):
     def scatter(self, sendobj: Iterable[Any] | None, root: int = 0) -> Any:
         """Return item `rank` of the root's `sendobj`, which has one for each rank.
 
+        None is a None for each.
+
         Raises
         ------
         MPIError
@@ -122,8 +124,8 @@ class ObjectCollectives(Member):
 
         return _open(Plan.of(state, Call.ALLGATHER, BUNDLES, steps).run())
 
-    def alltoall(self, sendobj: Iterable[Any]) -> list[Any]:
-        """Return item `rank` of every rank's `sendobj`, by rank.
+    def alltoall(self, sendobj: Iterable[Any] | None) -> list[Any]:
+        """Return item `rank` of every rank's `sendobj`, by rank; None is all None.
 
         Raises
         ------
@@ -225,6 +227,9 @@ def _fold(
 
 
 def _seal(call: str, items: Iterable[Any] | None, size: int) -> list[Sealed]:
+    """Return each rank's item; None is one None for each, as in mpi4py."""
+    if items is None:
+        items = [None] * size
     return [Sealed.of(item) for item in check_items(call, items, size)]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from serverless_dist.cloud import Buffer
+from serverless_dist.comm.memory import buffer
 from serverless_dist.errors import ProtocolError
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body, decode, encode
@@ -61,11 +62,11 @@ class Pickle:
         """Return the object in bytes that `dumps` made, or that a rank sent."""
         return self.decode((data,))
 
-    def dumps_oob(self, obj: Any) -> tuple[bytes, list[memoryview]]:
+    def dumps_oob(self, obj: Any) -> tuple[bytes, list[buffer]]:
         """Return `obj` as bytes and the large buffers that it has."""
         buffers: list[pickle.PickleBuffer] = []
         data = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
-        return data, [buffer.raw() for buffer in buffers]
+        return data, [buffer.frombuffer(each.raw()) for each in buffers]
 
     def loads_oob(self, data: Buffer, buffers: list[Buffer]) -> Any:
         """Return the object that `dumps_oob` took apart."""

@@ -4,6 +4,7 @@ One `Plan` serves the three forms of a call: ``Bcast`` begins it and waits, ``Ib
 begins it and returns a request, ``Bcast_init`` begins it whenever its request starts.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -168,9 +169,16 @@ def pick(
         channel=state.endpoint.channel,
         vector=vector,
         commutative=commutative,
+        cores=os.cpu_count() if state.endpoint.channel == "direct" else None,
         override=state.algorithms,
     )
     return algorithm.function
+
+
+def nothing() -> Steps[None]:
+    """Return the steps of a rank that has no part in a call."""
+    return None
+    yield  # a generator, all the same
 
 
 def group_sizes(state: State) -> tuple[int, int]:

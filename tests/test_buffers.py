@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serverless_dist.comm.buffers import (
+from serverless_dist.comm.data.buffers import (
     check_alike,
     recv_block,
     recv_blocks,
@@ -18,8 +18,8 @@ from serverless_dist.comm.buffers import (
     send_vector,
     send_vector_w,
 )
-from serverless_dist.comm.datatype import Datatype
-from serverless_dist.comm.datatypes import (
+from serverless_dist.comm.data.datatype import Datatype
+from serverless_dist.comm.data.datatypes import (
     BYTE,
     DATATYPE_NULL,
     DOUBLE,
@@ -27,13 +27,7 @@ from serverless_dist.comm.datatypes import (
     INT,
     SHORT,
 )
-from serverless_dist.comm.exceptions import (
-    ERR_BUFFER,
-    ERR_TRUNCATE,
-    ERR_TYPE,
-    MPIError,
-)
-from serverless_dist.comm.memory import (
+from serverless_dist.comm.data.memory import (
     BOTTOM,
     BUFFER_AUTOMATIC,
     IN_PLACE,
@@ -43,6 +37,12 @@ from serverless_dist.comm.memory import (
     Free_mem,
     Get_address,
     buffer,
+)
+from serverless_dist.comm.exceptions import (
+    ERR_BUFFER,
+    ERR_TRUNCATE,
+    ERR_TYPE,
+    MPIError,
 )
 
 SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 24, 33]

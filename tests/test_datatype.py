@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serverless_dist.comm import datatypes, mpi
-from serverless_dist.comm.blocks import Block
-from serverless_dist.comm.datatype import (
+from serverless_dist.comm import mpi
+from serverless_dist.comm.data import datatypes
+from serverless_dist.comm.data.blocks import Block
+from serverless_dist.comm.data.datatype import (
     DATATYPES,
     Datatype,
     from_numpy,
     layout_of,
     layout_of_items,
 )
-from serverless_dist.comm.datatypes import (
+from serverless_dist.comm.data.datatypes import (
     BYTE,
     C_BOOL,
     CHAR,
@@ -33,9 +34,8 @@ from serverless_dist.comm.datatypes import (
     SHORT,
     SHORT_INT,
 )
-from serverless_dist.comm.exceptions import ERR_ARG, ERR_TYPE, MPIError
-from serverless_dist.comm.packing import pack, unpack
-from serverless_dist.comm.typeconstants import (
+from serverless_dist.comm.data.packing import pack, unpack
+from serverless_dist.comm.data.typeconstants import (
     COMBINER_STRUCT,
     DISTRIBUTE_BLOCK,
     DISTRIBUTE_CYCLIC,
@@ -44,6 +44,7 @@ from serverless_dist.comm.typeconstants import (
     ORDER_F,
     TYPECLASS_REAL,
 )
+from serverless_dist.comm.exceptions import ERR_ARG, ERR_TYPE, MPIError
 
 NAMED = sorted(set(DATATYPES) - {"DATATYPE_NULL"})
 CODED = [name for name in NAMED if not name.endswith("_INT")]

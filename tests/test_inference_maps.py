@@ -67,7 +67,7 @@ def test_different_rows_for_each_are_messages_of_their_own() -> None:
     assert (one.dests, one.rows.tolist()) == ((1,), [0])
     assert (other.dests, other.rows.tolist()) == ((2,), [1])
     receipt = map_second(weights, rank=2).receipts[0]
-    assert (receipt.rows, receipt.taken.tolist()) == ((1,), [0])
+    assert (receipt.rows, receipt.taken.tolist()) == (1, [0])
     assert receipt.inputs.tolist() == [0]
 
 
@@ -100,9 +100,7 @@ def test_what_is_sent_is_what_is_expected_and_all_that_is_needed(
         wide[:, layer.inputs] = layer.matrix.toarray()
         assert (wide == weights[held[dest]]).all()
     for source, layer in enumerate(layers):
-        dests = [
-            rank for sending in layer.sendings for rank in sending.dests
-        ]
+        dests = [rank for sending in layer.sendings for rank in sending.dests]
         expecting = [d for d, other in enumerate(layers) if source in other.receipts]
         assert sorted(dests) == [dest for dest in expecting if dest != source]
 

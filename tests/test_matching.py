@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from serverless_dist.comm import ANY_SOURCE, ANY_TAG
-from serverless_dist.comm.matching import Matching
+from serverless_dist.comm.engine.matching import Matching
 from serverless_dist.transport import Message
 
 SMALL = st.integers(0, 2)

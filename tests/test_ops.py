@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serverless_dist.comm import mpi, ops
-from serverless_dist.comm.buffers import recv_block, send_block
-from serverless_dist.comm.datatype import DATATYPES, Datatype
-from serverless_dist.comm.datatypes import (
+from serverless_dist.comm import mpi
+from serverless_dist.comm.data import ops
+from serverless_dist.comm.data.buffers import recv_block, send_block
+from serverless_dist.comm.data.datatype import DATATYPES, Datatype
+from serverless_dist.comm.data.datatypes import (
     BYTE,
     C_BOOL,
     CHAR,
@@ -22,8 +23,8 @@ from serverless_dist.comm.datatypes import (
     SHORT,
     SHORT_INT,
 )
+from serverless_dist.comm.data.ops import Op
 from serverless_dist.comm.exceptions import ERR_OP, MPIError
-from serverless_dist.comm.ops import Op
 
 PAIRS = ["MAXLOC", "MINLOC"]
 LOGICAL = ["LAND", "LOR", "LXOR"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serverless_dist.comm.sealed import Sealed, pack, unpack
+from serverless_dist.comm.engine.sealed import Sealed, pack, unpack
 from serverless_dist.errors import ProtocolError
 
 

@@ -7,14 +7,14 @@ A buffer is anything with the buffer protocol, alone or with count and datatype;
 from collections.abc import Callable
 from typing import Any, Literal
 
-from serverless_dist.comm.buffers import recv_block, send_block
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
+from serverless_dist.comm.data.buffers import recv_block, send_block
+from serverless_dist.comm.engine.messages import Origin, Way, finish, into, nowhere
+from serverless_dist.comm.engine.operations import Operation, Persistent
+from serverless_dist.comm.engine.status import Status
 from serverless_dist.comm.matched import Message
 from serverless_dist.comm.member import Member
-from serverless_dist.comm.messages import Origin, Way, finish, into, nowhere
-from serverless_dist.comm.operations import Operation, Persistent
 from serverless_dist.comm.request import Prequest, Request
-from serverless_dist.comm.status import Status
 
 
 class BufferMessages(Member):

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dist.comm.addresses import is_in_place
 from serverless_dist.comm.algorithms import inter
-from serverless_dist.comm.blocks import Block
-from serverless_dist.comm.buffers import (
+from serverless_dist.comm.data.addresses import is_in_place
+from serverless_dist.comm.data.blocks import Block
+from serverless_dist.comm.data.buffers import (
     recv_block,
     recv_blocks,
     recv_vector,
@@ -23,8 +23,8 @@ from serverless_dist.comm.buffers import (
     send_vector,
     send_vector_w,
 )
-from serverless_dist.comm.channel import BUNDLES, arrays
-from serverless_dist.comm.plans import (
+from serverless_dist.comm.engine.channel import BUNDLES, arrays
+from serverless_dist.comm.engine.plans import (
     SIGNALS,
     Call,
     Plan,
@@ -33,9 +33,9 @@ from serverless_dist.comm.plans import (
     nothing,
     pick,
 )
-from serverless_dist.comm.sealed import Sealed
-from serverless_dist.comm.state import State
-from serverless_dist.comm.steps import Steps
+from serverless_dist.comm.engine.sealed import Sealed
+from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.steps import Steps
 
 _BYTES = arrays(np.uint8)
 
@@ -63,7 +63,8 @@ def barrier(state: State) -> Plan:
 def bcast(state: State, buf: Any, root: int) -> Plan:
     """Prepare a broadcast from the root's buffer to those of all others."""
     at = Root.of(state, root)
-    if at.rank is None:  # another rank of this group is the root
+    root_rank = at.rank
+    if root_rank is None:  # another rank of this group is the root
         return Plan.of(state, Call.BCAST, _BYTES, nothing)
     block = send_block(buf) if at.is_here else recv_block(buf)
 
@@ -72,12 +73,12 @@ def bcast(state: State, buf: Any, root: int) -> Plan:
         if state.remote is not None:
             sizes = group_sizes(state)
             result = yield from inter.bcast(
-                state.joint_rank, *sizes, data, root=at.rank
+                state.joint_rank, *sizes, data, root=root_rank
             )
         else:
             algorithm = pick(state, "bcast", block.nbytes, vector=True)
             size = len(state.members)
-            result = yield from algorithm(state.rank, size, data, at.rank)
+            result = yield from algorithm(state.rank, size, data, root_rank)
         if not at.is_here:
             block.write(result)
 

@@ -10,23 +10,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dist.comm.addresses import is_in_place
 from serverless_dist.comm.algorithms import inter
-from serverless_dist.comm.blocks import Block
-from serverless_dist.comm.buffers import (
+from serverless_dist.comm.checks import check_items
+from serverless_dist.comm.data.addresses import is_in_place
+from serverless_dist.comm.data.blocks import Block
+from serverless_dist.comm.data.buffers import (
     check_alike,
     recv_block,
     recv_blocks,
     send_block,
     send_blocks,
 )
-from serverless_dist.comm.channel import BUNDLES, Format, arrays
-from serverless_dist.comm.checks import check_items
-from serverless_dist.comm.ops import Op
-from serverless_dist.comm.plans import Call, Plan, Root, group_sizes, nothing, pick
-from serverless_dist.comm.sealed import Sealed
-from serverless_dist.comm.state import State
-from serverless_dist.comm.steps import Steps
+from serverless_dist.comm.data.ops import Op
+from serverless_dist.comm.engine.channel import BUNDLES, Format, arrays
+from serverless_dist.comm.engine.plans import (
+    Call,
+    Plan,
+    Root,
+    group_sizes,
+    nothing,
+    pick,
+)
+from serverless_dist.comm.engine.sealed import Sealed
+from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.steps import Steps
 
 
 def reduce(state: State, sendbuf: Any, recvbuf: Any, op: Op, root: int) -> Plan:

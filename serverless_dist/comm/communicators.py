@@ -45,7 +45,9 @@ from serverless_dist.comm.edges import (
     adjacency,
     adjacent_graph,
 )
-from serverless_dist.comm.endpoint import Endpoint
+from serverless_dist.comm.engine.endpoint import Endpoint
+from serverless_dist.comm.engine.operations import Operation
+from serverless_dist.comm.engine.state import State, self_state, world_state
 from serverless_dist.comm.errhandler import ErrorHandling
 from serverless_dist.comm.exceptions import ERR_ARG, ERR_COMM, MPIError
 from serverless_dist.comm.grids import (
@@ -60,10 +62,8 @@ from serverless_dist.comm.neighborhoods import NeighborCollectives
 from serverless_dist.comm.nonblocking import NonblockingCollectives, NonblockingScans
 from serverless_dist.comm.object_collectives import ObjectCollectives, ObjectScans
 from serverless_dist.comm.object_messages import ObjectMessages
-from serverless_dist.comm.operations import Operation
 from serverless_dist.comm.persistent import PersistentCollectives, PersistentScans
 from serverless_dist.comm.request import Request
-from serverless_dist.comm.state import State, self_state, world_state
 from serverless_dist.comm.topologies import Cartesian, DistGraph, Graph
 
 

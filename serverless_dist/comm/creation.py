@@ -15,6 +15,17 @@ from typing import Any
 from serverless_dist.comm.algorithms import named
 from serverless_dist.comm.checks import check_rank, check_tag
 from serverless_dist.comm.constants import UNDEFINED
+from serverless_dist.comm.engine.matching import TAG_BITS, Receive
+from serverless_dist.comm.engine.messages import finish
+from serverless_dist.comm.engine.operations import Reception
+from serverless_dist.comm.engine.pickling import serializer, take_object
+from serverless_dist.comm.engine.state import (
+    WORLD_CONTEXT,
+    Extras,
+    State,
+    derive,
+    next_call,
+)
 from serverless_dist.comm.exceptions import (
     ERR_ARG,
     ERR_COMM,
@@ -24,12 +35,7 @@ from serverless_dist.comm.exceptions import (
 )
 from serverless_dist.comm.group import Group
 from serverless_dist.comm.info import Info
-from serverless_dist.comm.matching import TAG_BITS, Receive
-from serverless_dist.comm.messages import finish
 from serverless_dist.comm.object_collectives import ObjectCollectives
-from serverless_dist.comm.operations import Reception
-from serverless_dist.comm.pickling import serializer, take_object
-from serverless_dist.comm.state import WORLD_CONTEXT, Extras, State, derive, next_call
 from serverless_dist.comm.topologies import Topology
 from serverless_dist.transport import Message
 

@@ -10,8 +10,8 @@ from threading import Lock
 
 from serverless_dist.comm import creation
 from serverless_dist.comm.communicators import Comm, Intercomm, Intracomm
-from serverless_dist.comm.datatype import Datatype, layout_of
-from serverless_dist.comm.state import Extras, State
+from serverless_dist.comm.data.datatype import Datatype, layout_of
+from serverless_dist.comm.engine.state import Extras, State
 
 
 def comm_lock(comm: Comm, key: Hashable = None) -> Lock:
@@ -26,7 +26,7 @@ def commctx_intra(comm: Intracomm) -> tuple[Intracomm, int]:
 
 
 def commctx_inter(comm: Intercomm) -> tuple[Intercomm, int, Intracomm, bool]:
-    """Return a duplicate, a tag, a communicator of this group, and if it is the first."""
+    """Return a duplicate, a tag, this group alone, and whether it is the first."""
     state = comm.state
     extras = _duplicated(state)
     if extras.local is None:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from serverless_dist.comm.engine.operations import Operation, Outcome
+from serverless_dist.comm.engine.status import Envelope, Status
 from serverless_dist.comm.exceptions import ERR_OTHER, ERR_REQUEST, MPIError
-from serverless_dist.comm.operations import Operation, Outcome
 from serverless_dist.comm.request import Request
-from serverless_dist.comm.status import Envelope, Status
 from serverless_dist.comm.world import get_world
 
 

@@ -114,7 +114,7 @@ class CartesianCalls(Member):
 
     @property
     def coords(self) -> list[int]:
-        """This rank's coordinates."""
+        """The coordinates of this rank."""
         return self._grid.coords(self.state.rank)
 
 

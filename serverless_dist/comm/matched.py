@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from serverless_dist import transport
-from serverless_dist.comm.buffers import recv_block
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
+from serverless_dist.comm.data.buffers import recv_block
+from serverless_dist.comm.engine.matching import Receive
+from serverless_dist.comm.engine.messages import Origin, Take, into
+from serverless_dist.comm.engine.operations import Operation, Reception, envelope_of
+from serverless_dist.comm.engine.pickling import take_object
+from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.status import FROM_NOBODY, NO_MESSAGE, Status
 from serverless_dist.comm.exceptions import ERR_REQUEST, MPIError
 from serverless_dist.comm.handle import Handle
-from serverless_dist.comm.matching import Receive
 from serverless_dist.comm.member import Member
-from serverless_dist.comm.messages import Origin, Take, into
-from serverless_dist.comm.operations import Operation, Reception, envelope_of
-from serverless_dist.comm.pickling import take_object
 from serverless_dist.comm.request import Request
-from serverless_dist.comm.state import State
-from serverless_dist.comm.status import FROM_NOBODY, NO_MESSAGE, Status
 
 
 @dataclass(frozen=True, slots=True)

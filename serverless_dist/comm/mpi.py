@@ -10,24 +10,6 @@ when it is called: one-sided communication, files, sessions, starting processes.
 
 from typing import Any
 
-from serverless_dist.comm.addresses import (
-    BOTTOM as BOTTOM,
-)
-from serverless_dist.comm.addresses import (
-    BUFFER_AUTOMATIC as BUFFER_AUTOMATIC,
-)
-from serverless_dist.comm.addresses import (
-    IN_PLACE as IN_PLACE,
-)
-from serverless_dist.comm.addresses import (
-    BottomType as BottomType,
-)
-from serverless_dist.comm.addresses import (
-    BufferAutomaticType as BufferAutomaticType,
-)
-from serverless_dist.comm.addresses import (
-    InPlaceType as InPlaceType,
-)
 from serverless_dist.comm.communicators import (
     COMM_NULL as COMM_NULL,
 )
@@ -52,11 +34,97 @@ from serverless_dist.comm.communicators import (
 from serverless_dist.comm.communicators import (
     Topocomm as Topocomm,
 )
-from serverless_dist.comm.constants import *  # noqa: F403
-from serverless_dist.comm.datatype import (
+from serverless_dist.comm.constants import *
+from serverless_dist.comm.data.addresses import (
+    BOTTOM as BOTTOM,
+)
+from serverless_dist.comm.data.addresses import (
+    BUFFER_AUTOMATIC as BUFFER_AUTOMATIC,
+)
+from serverless_dist.comm.data.addresses import (
+    IN_PLACE as IN_PLACE,
+)
+from serverless_dist.comm.data.addresses import (
+    BottomType as BottomType,
+)
+from serverless_dist.comm.data.addresses import (
+    BufferAutomaticType as BufferAutomaticType,
+)
+from serverless_dist.comm.data.addresses import (
+    InPlaceType as InPlaceType,
+)
+from serverless_dist.comm.data.datatype import (
     Datatype as Datatype,
 )
-from serverless_dist.comm.datatypes import *  # noqa: F403
+from serverless_dist.comm.data.datatypes import *
+from serverless_dist.comm.data.memory import (
+    Aint_add as Aint_add,
+)
+from serverless_dist.comm.data.memory import (
+    Aint_diff as Aint_diff,
+)
+from serverless_dist.comm.data.memory import (
+    Alloc_mem as Alloc_mem,
+)
+from serverless_dist.comm.data.memory import (
+    Free_mem as Free_mem,
+)
+from serverless_dist.comm.data.memory import (
+    Get_address as Get_address,
+)
+from serverless_dist.comm.data.memory import (
+    buffer as buffer,
+)
+from serverless_dist.comm.data.memory import memory as memory
+from serverless_dist.comm.data.ops import (
+    BAND as BAND,
+)
+from serverless_dist.comm.data.ops import (
+    BOR as BOR,
+)
+from serverless_dist.comm.data.ops import (
+    BXOR as BXOR,
+)
+from serverless_dist.comm.data.ops import (
+    LAND as LAND,
+)
+from serverless_dist.comm.data.ops import (
+    LOR as LOR,
+)
+from serverless_dist.comm.data.ops import (
+    LXOR as LXOR,
+)
+from serverless_dist.comm.data.ops import (
+    MAX as MAX,
+)
+from serverless_dist.comm.data.ops import (
+    MAXLOC as MAXLOC,
+)
+from serverless_dist.comm.data.ops import (
+    MIN as MIN,
+)
+from serverless_dist.comm.data.ops import (
+    MINLOC as MINLOC,
+)
+from serverless_dist.comm.data.ops import (
+    NO_OP as NO_OP,
+)
+from serverless_dist.comm.data.ops import (
+    OP_NULL as OP_NULL,
+)
+from serverless_dist.comm.data.ops import (
+    PROD as PROD,
+)
+from serverless_dist.comm.data.ops import (
+    REPLACE as REPLACE,
+)
+from serverless_dist.comm.data.ops import (
+    SUM as SUM,
+)
+from serverless_dist.comm.data.ops import (
+    Op as Op,
+)
+from serverless_dist.comm.data.typeconstants import *
 from serverless_dist.comm.dims import (
     Compute_dims as Compute_dims,
 )
@@ -65,6 +133,15 @@ from serverless_dist.comm.edges import (
 )
 from serverless_dist.comm.edges import (
     WEIGHTS_EMPTY as WEIGHTS_EMPTY,
+)
+from serverless_dist.comm.engine.pickling import (
+    Pickle as Pickle,
+)
+from serverless_dist.comm.engine.pickling import (
+    serializer as pickle,
+)
+from serverless_dist.comm.engine.status import (
+    Status as Status,
 )
 from serverless_dist.comm.environment import (
     Attach_buffer as Attach_buffer,
@@ -417,79 +494,6 @@ from serverless_dist.comm.matched import (
 from serverless_dist.comm.matched import (
     Message as Message,
 )
-from serverless_dist.comm.memory import (
-    Aint_add as Aint_add,
-)
-from serverless_dist.comm.memory import (
-    Aint_diff as Aint_diff,
-)
-from serverless_dist.comm.memory import (
-    Alloc_mem as Alloc_mem,
-)
-from serverless_dist.comm.memory import (
-    Free_mem as Free_mem,
-)
-from serverless_dist.comm.memory import (
-    Get_address as Get_address,
-)
-from serverless_dist.comm.memory import (
-    buffer as buffer,
-)
-from serverless_dist.comm.memory import memory as memory
-from serverless_dist.comm.ops import (
-    BAND as BAND,
-)
-from serverless_dist.comm.ops import (
-    BOR as BOR,
-)
-from serverless_dist.comm.ops import (
-    BXOR as BXOR,
-)
-from serverless_dist.comm.ops import (
-    LAND as LAND,
-)
-from serverless_dist.comm.ops import (
-    LOR as LOR,
-)
-from serverless_dist.comm.ops import (
-    LXOR as LXOR,
-)
-from serverless_dist.comm.ops import (
-    MAX as MAX,
-)
-from serverless_dist.comm.ops import (
-    MAXLOC as MAXLOC,
-)
-from serverless_dist.comm.ops import (
-    MIN as MIN,
-)
-from serverless_dist.comm.ops import (
-    MINLOC as MINLOC,
-)
-from serverless_dist.comm.ops import (
-    NO_OP as NO_OP,
-)
-from serverless_dist.comm.ops import (
-    OP_NULL as OP_NULL,
-)
-from serverless_dist.comm.ops import (
-    PROD as PROD,
-)
-from serverless_dist.comm.ops import (
-    REPLACE as REPLACE,
-)
-from serverless_dist.comm.ops import (
-    SUM as SUM,
-)
-from serverless_dist.comm.ops import (
-    Op as Op,
-)
-from serverless_dist.comm.pickling import (
-    Pickle as Pickle,
-)
-from serverless_dist.comm.pickling import (
-    serializer as pickle,
-)
 from serverless_dist.comm.refused import (
     FILE_NULL as FILE_NULL,
 )
@@ -517,10 +521,6 @@ from serverless_dist.comm.request import (
 from serverless_dist.comm.request import (
     Request as Request,
 )
-from serverless_dist.comm.status import (
-    Status as Status,
-)
-from serverless_dist.comm.typeconstants import *  # noqa: F403
 from serverless_dist.comm.world import get_self, get_world
 
 COMM_WORLD: Intracomm

@@ -12,19 +12,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from serverless_dist.comm.algorithms import exchange
-from serverless_dist.comm.blocks import Block
 from serverless_dist.comm.buffer_moves import EQUAL, VECTOR, VECTOR_W, Splitters
-from serverless_dist.comm.buffers import send_block
-from serverless_dist.comm.channel import Format
 from serverless_dist.comm.checks import check_items
 from serverless_dist.comm.constants import PROC_NULL
+from serverless_dist.comm.data.blocks import Block
+from serverless_dist.comm.data.buffers import send_block
+from serverless_dist.comm.engine.channel import Format
+from serverless_dist.comm.engine.plans import Call, Plan
+from serverless_dist.comm.engine.sealed import Sealed
+from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.steps import Send, Steps
 from serverless_dist.comm.info import INFO_NULL, Info
 from serverless_dist.comm.member import Member
-from serverless_dist.comm.plans import Call, Plan
 from serverless_dist.comm.request import Prequest, Request
-from serverless_dist.comm.sealed import Sealed
-from serverless_dist.comm.state import State
-from serverless_dist.comm.steps import Send, Steps
 from serverless_dist.comm.topologies import Cartesian
 
 _ONE = Format(lambda sealed: sealed.body, Sealed)

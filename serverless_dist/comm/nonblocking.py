@@ -8,9 +8,9 @@ from typing import Any
 
 from serverless_dist.comm import buffer_moves as moves
 from serverless_dist.comm import buffer_reductions as reductions
+from serverless_dist.comm.data.ops import SUM, Op
+from serverless_dist.comm.engine.plans import Call
 from serverless_dist.comm.member import Member
-from serverless_dist.comm.ops import SUM, Op
-from serverless_dist.comm.plans import Call
 from serverless_dist.comm.request import Request
 
 

@@ -15,14 +15,14 @@ from typing import Any
 
 from serverless_dist.comm.algorithms import inter
 from serverless_dist.comm.buffer_moves import barrier
-from serverless_dist.comm.channel import BUNDLES, OBJECTS
 from serverless_dist.comm.checks import check_items
+from serverless_dist.comm.data.ops import SUM
+from serverless_dist.comm.engine.channel import BUNDLES, OBJECTS
+from serverless_dist.comm.engine.plans import Call, Plan, Root, group_sizes, pick
+from serverless_dist.comm.engine.sealed import Sealed
+from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.steps import Steps
 from serverless_dist.comm.member import Member
-from serverless_dist.comm.ops import SUM
-from serverless_dist.comm.plans import Call, Plan, Root, group_sizes, pick
-from serverless_dist.comm.sealed import Sealed
-from serverless_dist.comm.state import State
-from serverless_dist.comm.steps import Steps
 
 Combine = Callable[[Any, Any], Any]
 

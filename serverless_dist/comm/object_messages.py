@@ -4,13 +4,13 @@ import warnings
 from typing import Any, Literal
 
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
+from serverless_dist.comm.engine.messages import Origin, Way, finish
+from serverless_dist.comm.engine.operations import Operation
+from serverless_dist.comm.engine.pickling import serializer, take_object
+from serverless_dist.comm.engine.status import Status
 from serverless_dist.comm.matched import Message
 from serverless_dist.comm.member import Member
-from serverless_dist.comm.messages import Origin, Way, finish
-from serverless_dist.comm.operations import Operation
-from serverless_dist.comm.pickling import serializer, take_object
 from serverless_dist.comm.request import Request
-from serverless_dist.comm.status import Status
 
 
 class ObjectMessages(Member):

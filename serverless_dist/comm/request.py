@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, Self
 
 from serverless_dist.comm.constants import UNDEFINED
-from serverless_dist.comm.endpoint import Endpoint
+from serverless_dist.comm.engine.endpoint import Endpoint
+from serverless_dist.comm.engine.operations import Operation, Persistent, name_ranks
+from serverless_dist.comm.engine.status import NO_MESSAGE, Envelope, Status
 from serverless_dist.comm.exceptions import ERR_REQUEST, MPIError
 from serverless_dist.comm.handle import Handle
-from serverless_dist.comm.operations import Operation, Persistent, name_ranks
-from serverless_dist.comm.status import NO_MESSAGE, Envelope, Status
 
 _Statuses = list[Status] | tuple[Status, ...] | None
 

@@ -8,7 +8,7 @@ of its own, of size 1, as in mpi4py; so scripts also run without a launcher.
 from collections.abc import Collection, Sequence
 
 from serverless_dist.comm.communicators import Intracomm
-from serverless_dist.comm.endpoint import Endpoint
+from serverless_dist.comm.engine.endpoint import Endpoint
 from serverless_dist.errors import UsageError
 from serverless_dist.transport import Message
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from serverless_dist.comm import Communicator
-from serverless_dist.comm.ops import MAX, MAXLOC, MIN, SUM
+from serverless_dist.comm.data.ops import MAX, MAXLOC, MIN, SUM
 from serverless_dist.errors import UnpicklableError, UsageError
 from serverless_dist.testing.expect import raises
 from serverless_dist.testing.messages import (
@@ -235,7 +235,7 @@ class CollectivesSuite(ABC):
                 lambda: comm.reduce(1, root=2),
                 lambda: comm.scatter([1, 2], root=3),
                 lambda: comm.scatter([1, 2, 3], root=comm.rank),
-                lambda: comm.scatter(7, root=comm.rank),
+                lambda: comm.scatter([], root=comm.rank),
                 lambda: comm.alltoall([1]),
                 lambda: exchange(comm, {}, [2]),
                 lambda: exchange(comm, {2: 1}, []),
@@ -256,7 +256,7 @@ class CollectivesSuite(ABC):
             "root is 2, but it must be a rank from 0 to 1",
             "root is 3, but it must be a rank from 0 to 1",
             "scatter was given 3 items for 2 ranks",
-            "scatter needs a sequence of 2 items, one for each rank, not int",
+            "scatter was given 0 items for 2 ranks",
             "alltoall was given 1 items for 2 ranks",
             "source is 2, but it must be a rank from 0 to 1",
             "destination is 2, but it must be a rank from 0 to 1",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serverless_dist.cloud import Buffer
-from serverless_dist.comm.pickling import serializer
+from serverless_dist.comm.engine.pickling import serializer
 from serverless_dist.errors import ProtocolError
 from serverless_dist.wire.codec import Body
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from serverless_dist.comm.typemap import Layout, basic, pair
+from serverless_dist.comm.data.typemap import Layout, basic, pair
 
 # Name, character code, and whether the type is known by its size first ("i4").
 _SIMPLE = """

@@ -4,13 +4,18 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from serverless_dist.comm.addresses import BottomType
-from serverless_dist.comm.blocks import Block
-from serverless_dist.comm.datatype import Datatype, layout_of, layout_of_items
+from serverless_dist.comm.data.addresses import BottomType
+from serverless_dist.comm.data.blocks import Block
+from serverless_dist.comm.data.datatype import Datatype, layout_of, layout_of_items
+from serverless_dist.comm.data.typemap import Layout
+from serverless_dist.comm.data.typetable import LAYOUTS
+from serverless_dist.comm.data.views import (
+    flatten,
+    view_address,
+    view_bytes,
+    view_items,
+)
 from serverless_dist.comm.exceptions import ERR_BUFFER, ERR_TYPE, MPIError
-from serverless_dist.comm.typemap import Layout
-from serverless_dist.comm.typetable import LAYOUTS
-from serverless_dist.comm.views import flatten, view_address, view_bytes, view_items
 
 ABSOLUTE = memoryview(bytearray())
 """Stands for all memory, from address 0."""

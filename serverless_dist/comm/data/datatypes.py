@@ -3,7 +3,7 @@
 A type that this machine, or numpy, does not have is `DATATYPE_NULL`.
 """
 
-from serverless_dist.comm import datatype as _datatype
+from serverless_dist.comm.data import datatype as _datatype
 
 DATATYPE_NULL = _datatype.DATATYPES["DATATYPE_NULL"]
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from serverless_dist.comm.matching import Receive
-from serverless_dist.comm.pickling import serializer
-from serverless_dist.comm.sealed import pack, unpack
-from serverless_dist.comm.state import State
-from serverless_dist.comm.steps import Send
+from serverless_dist.comm.engine.matching import Receive
+from serverless_dist.comm.engine.pickling import serializer
+from serverless_dist.comm.engine.sealed import pack, unpack
+from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.steps import Send
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body
 

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from serverless_dist.comm.data.packing import pack, unpack
+from serverless_dist.comm.data.typemap import Layout
+from serverless_dist.comm.data.views import view_bytes
 from serverless_dist.comm.exceptions import (
     ERR_ARG,
     ERR_TRUNCATE,
@@ -12,9 +15,6 @@ from serverless_dist.comm.exceptions import (
     ERR_UNSUPPORTED_DATAREP,
     MPIError,
 )
-from serverless_dist.comm.packing import pack, unpack
-from serverless_dist.comm.typemap import Layout
-from serverless_dist.comm.views import view_bytes
 
 
 class Packable:

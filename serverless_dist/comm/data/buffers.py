@@ -20,8 +20,8 @@ import itertools
 import operator
 from typing import Any
 
-from serverless_dist.comm.blocks import Block
-from serverless_dist.comm.specs import (
+from serverless_dist.comm.data.blocks import Block
+from serverless_dist.comm.data.specs import (
     ABSOLUTE,
     checked_block,
     integers,
@@ -35,7 +35,7 @@ from serverless_dist.comm.specs import (
     sequence,
     whole_count,
 )
-from serverless_dist.comm.views import view_bytes
+from serverless_dist.comm.data.views import view_bytes
 
 __all__ = [
     "Block",

@@ -12,15 +12,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from serverless_dist.comm import typeconstants
 from serverless_dist.comm.attributes import Attributed, Keyvals, Store
 from serverless_dist.comm.constants import UNDEFINED
-from serverless_dist.comm.construct import Constructors
+from serverless_dist.comm.data import typeconstants
+from serverless_dist.comm.data.construct import Constructors
+from serverless_dist.comm.data.packable import Packable
+from serverless_dist.comm.data.typemap import Layout, Recipe, copy
+from serverless_dist.comm.data.typetable import CODES, LAYOUTS, PAIRS
 from serverless_dist.comm.exceptions import ERR_TYPE, MPIError
 from serverless_dist.comm.handle import Handle
-from serverless_dist.comm.packable import Packable
-from serverless_dist.comm.typemap import Layout, Recipe, copy
-from serverless_dist.comm.typetable import CODES, LAYOUTS, PAIRS
 
 _Contents = tuple[list[int], list[int], list[int], list["Datatype"]]
 

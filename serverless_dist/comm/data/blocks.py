@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.comm.datatype import Datatype
+from serverless_dist.comm.data.datatype import Datatype
+from serverless_dist.comm.data.packing import pack, unpack
+from serverless_dist.comm.data.typemap import Layout
+from serverless_dist.comm.data.views import flatten
 from serverless_dist.comm.exceptions import ERR_TRUNCATE, ERR_TYPE, MPIError
-from serverless_dist.comm.packing import pack, unpack
-from serverless_dist.comm.typemap import Layout
-from serverless_dist.comm.views import flatten
 
 
 class Block:

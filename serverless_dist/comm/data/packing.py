@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.comm.typemap import Indices, Layout
+from serverless_dist.comm.data.typemap import Indices, Layout
 
 
 def pack(layout: Layout, memory: memoryview, offset: int, count: int) -> memoryview:

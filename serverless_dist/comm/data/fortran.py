@@ -2,15 +2,15 @@
 
 import functools
 
-from serverless_dist.comm.exceptions import ERR_ARG, MPIError
-from serverless_dist.comm.typeconstants import (
+from serverless_dist.comm.data.typeconstants import (
     TYPECLASS_COMPLEX,
     TYPECLASS_INTEGER,
     TYPECLASS_LOGICAL,
     TYPECLASS_REAL,
 )
-from serverless_dist.comm.typemap import Layout, Recipe, copy
-from serverless_dist.comm.typetable import LAYOUTS
+from serverless_dist.comm.data.typemap import Layout, Recipe, copy
+from serverless_dist.comm.data.typetable import LAYOUTS
+from serverless_dist.comm.exceptions import ERR_ARG, MPIError
 
 _CLASSES = {
     TYPECLASS_INTEGER: "INTEGER",

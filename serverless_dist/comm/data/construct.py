@@ -7,9 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from serverless_dist.comm.exceptions import ERR_ARG, MPIError
-from serverless_dist.comm.fortran import f90_float, f90_integer, match_size
-from serverless_dist.comm.typeconstants import (
+from serverless_dist.comm.data.fortran import f90_float, f90_integer, match_size
+from serverless_dist.comm.data.typeconstants import (
     DISTRIBUTE_BLOCK,
     DISTRIBUTE_CYCLIC,
     DISTRIBUTE_DFLT_DARG,
@@ -17,7 +16,7 @@ from serverless_dist.comm.typeconstants import (
     ORDER_C,
     ORDER_F,
 )
-from serverless_dist.comm.typemap import (
+from serverless_dist.comm.data.typemap import (
     Indices,
     Layout,
     Recipe,
@@ -26,6 +25,7 @@ from serverless_dist.comm.typemap import (
     grid,
     struct,
 )
+from serverless_dist.comm.exceptions import ERR_ARG, MPIError
 
 
 class Constructors:

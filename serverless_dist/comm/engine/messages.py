@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from serverless_dist.comm.blocks import Block
 from serverless_dist.comm.checks import check_rank, check_tag
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG, PROC_NULL
-from serverless_dist.comm.endpoint import Endpoint
-from serverless_dist.comm.matching import Receive
-from serverless_dist.comm.operations import (
+from serverless_dist.comm.data.blocks import Block
+from serverless_dist.comm.engine.endpoint import Endpoint
+from serverless_dist.comm.engine.matching import Receive
+from serverless_dist.comm.engine.operations import (
     Operation,
     Outcome,
     Reception,
@@ -21,8 +21,8 @@ from serverless_dist.comm.operations import (
     envelope_of,
     name_ranks,
 )
-from serverless_dist.comm.state import State
-from serverless_dist.comm.status import FROM_NOBODY, Envelope
+from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.status import FROM_NOBODY, Envelope
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body
 

@@ -14,15 +14,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from serverless_dist.comm.blocks import Block
-from serverless_dist.comm.buffers import check_alike, recv_block, send_block
-from serverless_dist.comm.datatype import Datatype, layout_of
+from serverless_dist.comm.data.blocks import Block
+from serverless_dist.comm.data.buffers import check_alike, recv_block, send_block
+from serverless_dist.comm.data.datatype import Datatype, layout_of
+from serverless_dist.comm.data.memory import buffer
+from serverless_dist.comm.data.packing import pack, unpack
+from serverless_dist.comm.data.rules import RULES, Array, OnArrays, Rule
+from serverless_dist.comm.data.typemap import Layout
 from serverless_dist.comm.exceptions import ERR_OP, ERR_TYPE, MPIError
 from serverless_dist.comm.handle import Handle
-from serverless_dist.comm.memory import buffer
-from serverless_dist.comm.packing import pack, unpack
-from serverless_dist.comm.rules import RULES, Array, OnArrays, Rule
-from serverless_dist.comm.typemap import Layout
 
 
 class Op(Handle):

@@ -22,9 +22,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
-from serverless_dist.comm.background import Background, Pending
-from serverless_dist.comm.matching import TAG_BITS, TAG_MASK, Matching, Receive
-from serverless_dist.comm.times import PhaseTimes, Stopwatch
+from serverless_dist.comm.engine.background import Background, Pending
+from serverless_dist.comm.engine.matching import TAG_BITS, TAG_MASK, Matching, Receive
+from serverless_dist.comm.engine.times import PhaseTimes, Stopwatch
 from serverless_dist.errors import DeadlineError, UsageError
 from serverless_dist.transport import Message, Transport
 

@@ -17,7 +17,7 @@ from threading import Lock
 
 from serverless_dist.comm.attributes import Store
 from serverless_dist.comm.constants import ANY_SOURCE
-from serverless_dist.comm.endpoint import Endpoint
+from serverless_dist.comm.engine.endpoint import Endpoint
 from serverless_dist.comm.errhandler import ERRORS_RETURN, Errhandler
 from serverless_dist.comm.info import INFO_NULL, Info
 from serverless_dist.comm.topologies import Topology

@@ -7,14 +7,14 @@ returns what it brought: a value and an `Envelope`. To finish twice returns the 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from serverless_dist.comm.channel import Channel
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
-from serverless_dist.comm.endpoint import Acknowledged, Endpoint
+from serverless_dist.comm.engine.channel import Channel
+from serverless_dist.comm.engine.endpoint import Acknowledged, Endpoint
+from serverless_dist.comm.engine.matching import TAG_MASK, Receive
+from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.status import NO_MESSAGE, Envelope
+from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
 from serverless_dist.comm.exceptions import ERR_REQUEST, MPIError
-from serverless_dist.comm.matching import TAG_MASK, Receive
-from serverless_dist.comm.state import State
-from serverless_dist.comm.status import NO_MESSAGE, Envelope
-from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 from serverless_dist.transport import Message
 
 Outcome = tuple[Any, Envelope]

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.comm.addresses import NOTHING, Address
-from serverless_dist.comm.dlpack import view_dlpack
+from serverless_dist.comm.data.addresses import NOTHING, Address
+from serverless_dist.comm.data.dlpack import view_dlpack
 
 
 def view_bytes(obj: Any, *, writable: bool = False) -> memoryview:

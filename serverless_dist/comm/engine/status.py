@@ -62,6 +62,7 @@ class Status:
     """
 
     __slots__ = ("_fields",)
+    _fields: "array[int]"
 
     def __init__(self, status: "Status | None" = None) -> None:
         if status is None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from serverless_dist.comm.addresses import (
+from serverless_dist.comm.data.addresses import (
     BOTTOM,
     BUFFER_AUTOMATIC,
     IN_PLACE,
@@ -21,7 +21,7 @@ from serverless_dist.comm.addresses import (
     BufferAutomaticType,
     InPlaceType,
 )
-from serverless_dist.comm.views import address_of, view_address, view_bytes
+from serverless_dist.comm.data.views import address_of, view_address, view_bytes
 
 __all__ = [
     "BOTTOM",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from serverless_dist.cloud import Buffer
-from serverless_dist.comm.memory import buffer
+from serverless_dist.comm.data.memory import buffer
 from serverless_dist.errors import ProtocolError
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body, decode, encode

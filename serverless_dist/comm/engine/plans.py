@@ -11,14 +11,14 @@ from enum import IntEnum
 from typing import Any
 
 from serverless_dist.comm.algorithms.choose import choose
-from serverless_dist.comm.channel import Channel, Format
 from serverless_dist.comm.checks import check_rank
 from serverless_dist.comm.constants import PROC_NULL, ROOT
-from serverless_dist.comm.messages import finish
-from serverless_dist.comm.operations import Collective, Persistent
+from serverless_dist.comm.engine.channel import Channel, Format
+from serverless_dist.comm.engine.messages import finish
+from serverless_dist.comm.engine.operations import Collective, Persistent
+from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.steps import Steps
 from serverless_dist.comm.request import Prequest, Request
-from serverless_dist.comm.state import State
-from serverless_dist.comm.steps import Steps
 
 SIGNALS = Format(lambda _: (b"",), lambda _: None)
 """Messages without data."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from serverless_dist.cloud import Delivery, Queue
+from serverless_dist.comm.exceptions import MPIError
 
 E = TypeVar("E", bound=Exception)
 
@@ -29,6 +30,19 @@ def raises(kind: type[E]) -> Iterator[list[E]]:
         return
     msg = f"{kind.__name__} was not raised"
     raise AssertionError(msg)
+
+
+@contextmanager
+def fails_with(error_class: int) -> Iterator[None]:
+    """Pass if the block raises an `MPIError` of this class.
+
+    >>> with fails_with(6):
+    ...     raise MPIError(6, "there is no rank 9")
+    """
+    with raises(MPIError) as errors:
+        yield
+    found = errors[0].Get_error_class()
+    assert found == error_class, f"error class {found}, not {error_class}: {errors[0]}"
 
 
 def receive_until(

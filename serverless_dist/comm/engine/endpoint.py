@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 from serverless_dist.comm.engine.background import Background, Pending
@@ -156,10 +157,11 @@ class Endpoint:
             missing = [
                 receive for receive in receives if not self._matching.post(receive)
             ]
-            for receive in receives:
-                self._acknowledge(receive.message)
+            found = [receive.message for receive in receives if receive.message]
             if missing and then is not None:
                 self._call_after(missing, then)
+        for message in found:
+            self._acknowledge(message)
         return not missing
 
     def withdraw(self, receive: Receive) -> bool:
@@ -176,6 +178,7 @@ class Endpoint:
         """Remove and return the first message that has arrived and fits."""
         with self._lock:
             message = self._matching.take(context, source, tag)
+        if message is not None:
             self._acknowledge(message)
         return message
 
@@ -282,7 +285,8 @@ class Endpoint:
             return
         receive = self._matching.add(message)
         if receive is not None:
-            self._acknowledge(message)
+            if message.tag > TAG_MASK:
+                self._ready.append(partial(self._acknowledge, message))
             if receive.then is not None:
                 receive.then()
 
@@ -299,13 +303,15 @@ class Endpoint:
         for receive in missing:
             receive.then = count_down
 
-    def _acknowledge(self, message: Message | None) -> None:
-        """Under the lock: see to it that a synchronous sender is told."""
-        if message is None or message.tag <= TAG_MASK:
-            return
-        number = message.tag >> TAG_BITS
-        answer = Message(self.rank, (message.source,), ACKNOWLEDGEMENTS, number, (b"",))
-        self._ready.append(lambda: self.post([answer]))
+    def _acknowledge(self, message: Message) -> None:
+        """Tell the sender of a synchronous message that it has been asked for.
+
+        At once: the receiver may never call anything again.
+        """
+        if message.tag > TAG_MASK:
+            number = message.tag >> TAG_BITS
+            dests = (message.source,)
+            self.post([Message(self.rank, dests, ACKNOWLEDGEMENTS, number, (b"",))])
 
     def _settle(self) -> None:
         """Do what has become possible."""

@@ -11,9 +11,13 @@ from typing import Any
 
 from serverless_dist.cloud import Buffer
 from serverless_dist.comm.data.memory import buffer
-from serverless_dist.errors import ProtocolError
+from serverless_dist.errors import ProtocolError, UnpicklableError
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body, decode, encode
+
+
+# What pickle raises itself, for what it cannot handle.
+_REFUSALS = (pickle.PicklingError, TypeError, AttributeError, RecursionError)
 
 
 class Pickle:
@@ -73,8 +77,22 @@ class Pickle:
         return pickle.loads(data, buffers=buffers)
 
     def encode(self, obj: Any) -> Body:
-        """Return `obj` as the body of a message."""
-        return encode(obj) if self._dumps is None else (self.dumps(obj),)
+        """Return `obj` as the body of a message.
+
+        Raises
+        ------
+        UnpicklableError
+            Pickle refuses. What the object's own code raises is raised as it is.
+        """
+        if self._dumps is not None:
+            return (self.dumps(obj),)
+        try:
+            return encode(obj)
+        except UnpicklableError as error:
+            cause = error.__cause__
+            if cause is None or isinstance(cause, _REFUSALS):
+                raise
+            raise cause from None
 
     def decode(self, body: Body) -> Any:
         """Return the object in the body of a message, which this job's key signed."""

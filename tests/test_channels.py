@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -48,10 +48,7 @@ class TestChannel(CommunicatorSuite):
                 sockets=sockets,
                 meter=Meter(),
             )
-            try:
-                result = function(Communicator.world(Endpoint(transport)))
-            finally:
-                transport.close()
-            return result
+            with closing(transport), closing(Endpoint(transport)) as endpoint:
+                return function(Communicator.world(endpoint))
 
         return run_threads(size, rank)

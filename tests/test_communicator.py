@@ -1,6 +1,7 @@
 """Communicators over linked threads, and what needs a clock or a transport to see."""
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +31,8 @@ def run_linked(size: int, function: Callable[[Communicator], Any]) -> list[Any]:
     transports = connect(size)
 
     def rank(number: int) -> Any:
-        return function(Communicator.world(Endpoint(transports[number])))
+        with closing(Endpoint(transports[number])) as endpoint:
+            return function(Communicator.world(endpoint))
 
     def close() -> None:
         for transport in transports:

@@ -114,10 +114,14 @@ class Meter:
             Bytes of payload on the wire.
         """
         with self._lock:
-            self._requests[operation] += requests
-            self._billed[operation] += bill
-            self._sent[operation] += sent
-            self._received[operation] += received
+            if requests:
+                self._requests[operation] += requests
+            if bill:
+                self._billed[operation] += bill
+            if sent:
+                self._sent[operation] += sent
+            if received:
+                self._received[operation] += received
 
     def usage(self) -> Usage:
         """Return what was counted so far."""

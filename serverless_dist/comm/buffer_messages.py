@@ -9,7 +9,13 @@ from typing import Any, Literal
 
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
 from serverless_dist.comm.data.buffers import recv_block, send_block
-from serverless_dist.comm.engine.messages import Origin, Way, finish, into, nowhere
+from serverless_dist.comm.engine.messages import (
+    Origin,
+    Take,
+    Way,
+    into,
+    nowhere,
+)
 from serverless_dist.comm.engine.operations import Operation, Persistent
 from serverless_dist.comm.engine.status import Status
 from serverless_dist.comm.matched import Message
@@ -18,7 +24,11 @@ from serverless_dist.comm.request import Prequest, Request
 
 
 class BufferMessages(Member):
-    """Sends and receives the contents of buffers."""
+    """Sends and receives the contents of buffers.
+
+    A method of a subclass may be made of any others: these here never call each other
+    by way of `self`.
+    """
 
     __slots__ = ()
 
@@ -40,28 +50,28 @@ class BufferMessages(Member):
 
     def Bsend(self, buf: Any, dest: int, tag: int = 0) -> None:
         """Send the buffer; the same as `Send`, which never waits for the receiver."""
-        self.Send(buf, dest, tag)
+        BufferMessages.Send(self, buf, dest, tag)
 
     def Rsend(self, buf: Any, dest: int, tag: int = 0) -> None:
         """Send the buffer; the same as `Send`."""
-        self.Send(buf, dest, tag)
+        BufferMessages.Send(self, buf, dest, tag)
 
     def Ssend(self, buf: Any, dest: int, tag: int = 0) -> None:
         """Send the buffer, and return once its receiver has asked for it."""
-        self.Issend(buf, dest, tag).wait()
+        BufferMessages.Issend(self, buf, dest, tag).wait()
 
     def Isend(self, buf: Any, dest: int, tag: int = 0) -> Request:
         """Send the buffer; the request is done at once."""
-        self.Send(buf, dest, tag)
+        BufferMessages.Send(self, buf, dest, tag)
         return Request.of(Operation())
 
     def Ibsend(self, buf: Any, dest: int, tag: int = 0) -> Request:
         """Send the buffer; the same as `Isend`."""
-        return self.Isend(buf, dest, tag)
+        return BufferMessages.Isend(self, buf, dest, tag)
 
     def Irsend(self, buf: Any, dest: int, tag: int = 0) -> Request:
         """Send the buffer; the same as `Isend`."""
-        return self.Isend(buf, dest, tag)
+        return BufferMessages.Isend(self, buf, dest, tag)
 
     def Issend(self, buf: Any, dest: int, tag: int = 0) -> Request:
         """Send the buffer; the request is done once its receiver has asked for it."""
@@ -97,13 +107,13 @@ class BufferMessages(Member):
         DeadlineError
             The job's deadline came first.
         """
-        _, envelope = finish(self._receive(buf, source, tag))
-        if status is not None:
-            status.fill(envelope)
+        origin = Origin.at(self.state, source, tag)
+        origin.receive(_take(origin, buf), status)
 
     def Irecv(self, buf: Any, source: int = ANY_SOURCE, tag: int = ANY_TAG) -> Request:
         """Return a request that fills the buffer when it is completed; see `Recv`."""
-        return Request.of(self._receive(buf, source, tag))
+        origin = Origin.at(self.state, source, tag)
+        return Request.of(origin.start(_take(origin, buf)))
 
     def Sendrecv(
         self,
@@ -116,9 +126,9 @@ class BufferMessages(Member):
         status: Status | None = None,
     ) -> None:
         """Send one buffer and receive into another; see `Send` and `Recv`."""
-        Origin.at(self.state, source, recvtag)  # a mistake is found before the send
-        self.Send(sendbuf, dest, sendtag)
-        self.Recv(recvbuf, source, recvtag, status)
+        BufferMessages.Isendrecv(
+            self, sendbuf, dest, sendtag, recvbuf, source, recvtag
+        ).wait(status)
 
     def Sendrecv_replace(
         self,
@@ -130,7 +140,7 @@ class BufferMessages(Member):
         status: Status | None = None,
     ) -> None:
         """Send a buffer and receive into the same; see `Send` and `Recv`."""
-        self.Sendrecv(buf, dest, sendtag, buf, source, recvtag, status)
+        BufferMessages.Sendrecv(self, buf, dest, sendtag, buf, source, recvtag, status)
 
     def Isendrecv(
         self,
@@ -142,9 +152,11 @@ class BufferMessages(Member):
         recvtag: int = ANY_TAG,
     ) -> Request:
         """Send one buffer; return a request for the other; see `Sendrecv`."""
-        Origin.at(self.state, source, recvtag)
-        self.Send(sendbuf, dest, sendtag)
-        return self.Irecv(recvbuf, source, recvtag)
+        # A mistake is found before the send.
+        origin = Origin.at(self.state, source, recvtag)
+        take = _take(origin, recvbuf)
+        BufferMessages.Send(self, sendbuf, dest, sendtag)
+        return Request.of(origin.start(take))
 
     def Isendrecv_replace(
         self,
@@ -155,7 +167,7 @@ class BufferMessages(Member):
         recvtag: int = ANY_TAG,
     ) -> Request:
         """Send a buffer; return a request that refills it; see `Sendrecv_replace`."""
-        return self.Isendrecv(buf, dest, sendtag, buf, source, recvtag)
+        return BufferMessages.Isendrecv(self, buf, dest, sendtag, buf, source, recvtag)
 
     def Probe(
         self,
@@ -213,11 +225,11 @@ class BufferMessages(Member):
 
     def Bsend_init(self, buf: Any, dest: int, tag: int = 0) -> Prequest:
         """Return a persistent send; the same as `Send_init`."""
-        return self.Send_init(buf, dest, tag)
+        return BufferMessages.Send_init(self, buf, dest, tag)
 
     def Rsend_init(self, buf: Any, dest: int, tag: int = 0) -> Prequest:
         """Return a persistent send; the same as `Send_init`."""
-        return self.Send_init(buf, dest, tag)
+        return BufferMessages.Send_init(self, buf, dest, tag)
 
     def Ssend_init(self, buf: Any, dest: int, tag: int = 0) -> Prequest:
         """Return a persistent synchronous send."""
@@ -232,8 +244,8 @@ class BufferMessages(Member):
     ) -> Prequest:
         """Return a request whose `Start` receives into the buffer."""
         origin = Origin.at(self.state, source, tag)
-        take = nowhere if origin.source is None else into(recv_block(buf))
-        return self._persistent(lambda: origin.receive(take))
+        take = _take(origin, buf)
+        return self._persistent(lambda: origin.start(take))
 
     def Psend_init(self, *args: Any, **kwargs: Any) -> Prequest:
         """Not available: there is no partitioned communication."""
@@ -243,13 +255,12 @@ class BufferMessages(Member):
         """Not available: there is no partitioned communication."""
         return _refuse_partitions("Precv_init")
 
-    def _receive(self, buf: Any, source: int, tag: int) -> Operation:
-        origin = Origin.at(self.state, source, tag)
-        take = nowhere if origin.source is None else into(recv_block(buf))
-        return origin.receive(take)
-
     def _persistent(self, begin: Callable[[], Operation]) -> Prequest:
         return Prequest.of(Persistent(self.state.endpoint, begin))
+
+
+def _take(origin: Origin, buf: Any) -> Take:
+    return nowhere if origin.source is None else into(recv_block(buf))
 
 
 def _refuse_partitions(call: str) -> Prequest:

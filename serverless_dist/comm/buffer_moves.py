@@ -35,7 +35,7 @@ from serverless_dist.comm.engine.plans import (
 )
 from serverless_dist.comm.engine.sealed import Sealed
 from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.steps import Steps
+from serverless_dist.comm.engine.steps import Script
 
 _BYTES = arrays(np.uint8)
 
@@ -50,7 +50,7 @@ VECTOR_W: Splitters = send_vector_w, recv_vector_w
 def barrier(state: State) -> Plan:
     """Prepare a barrier."""
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         if state.remote is not None:
             yield from inter.barrier(state.joint_rank, *group_sizes(state))
         else:
@@ -68,7 +68,7 @@ def bcast(state: State, buf: Any, root: int) -> Plan:
         return Plan.of(state, Call.BCAST, _BYTES, nothing)
     block = send_block(buf) if at.is_here else recv_block(buf)
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         data = _flat(block.read())
         if state.remote is not None:
             sizes = group_sizes(state)
@@ -107,7 +107,7 @@ def gather(
     places = split[1](recvbuf, len(state.peers)) if at.is_here else []
     item = _own(state, at, sendbuf, places)
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         if at.rank is None:
             return
         sealed = _seal(item)
@@ -150,7 +150,7 @@ def scatter(
     if receives and not (at.is_here and is_in_place(recvbuf)):
         place = recv_block(recvbuf)
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         if at.rank is None:
             return
         items = [_seal(part) for part in parts]
@@ -178,7 +178,7 @@ def allgather(
     in_place = is_in_place(sendbuf) and state.remote is None
     item = places[state.rank] if in_place else send_block(sendbuf)
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         sealed = _seal(item)
         if state.remote is not None:
             sizes = group_sizes(state)
@@ -199,7 +199,7 @@ def alltoall(
     in_place = is_in_place(sendbuf) and state.remote is None
     parts = places if in_place else split[0](sendbuf, len(state.peers))
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         items = [_seal(part) for part in parts]
         if state.remote is not None:
             sizes = group_sizes(state)

@@ -33,7 +33,7 @@ from serverless_dist.comm.engine.plans import (
 )
 from serverless_dist.comm.engine.sealed import Sealed
 from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.steps import Steps
+from serverless_dist.comm.engine.steps import Script, Steps
 
 
 def reduce(state: State, sendbuf: Any, recvbuf: Any, op: Op, root: int) -> Plan:
@@ -60,7 +60,7 @@ def reduce(state: State, sendbuf: Any, recvbuf: Any, op: Op, root: int) -> Plan:
         return Plan.of(state, Call.REDUCE, BUNDLES, nothing)
     vector, combine = _vector(item, op)
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         if state.remote is not None:
             sizes = group_sizes(state)
             result = yield from inter.reduce(
@@ -83,7 +83,7 @@ def allreduce(state: State, sendbuf: Any, recvbuf: Any, op: Op) -> Plan:
     item = place if in_place else _contribution(sendbuf, place)
     vector, combine = _vector(item, op)
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         if state.remote is not None:
             sizes = group_sizes(state)
             result = yield from inter.allreduce(
@@ -169,7 +169,7 @@ def scan(state: State, sendbuf: Any, recvbuf: Any, op: Op, call: Call) -> Plan:
     item = place if is_in_place(sendbuf) else _contribution(sendbuf, place)
     vector, combine = _vector(item, op)
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         algorithm = _pick(state, call.name.lower(), item, op)
         size = len(state.members)
         result = yield from algorithm(state.rank, size, vector(), combine)
@@ -185,7 +185,7 @@ def _reduce_scatter(
     vector, combine = _vector(item, op)
     per_element = len(vector()) // item.count if item.count else 1
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         shares = [count * per_element for count in counts]
         if state.remote is not None:
             sizes = group_sizes(state)
@@ -214,7 +214,7 @@ def _contribution(sendbuf: Any, place: Block | None) -> Block:
 def _all_counts(state: State, count: int) -> list[int]:
     """Return the counts of all ranks, which none of them knows."""
 
-    def steps() -> Steps[Any]:
+    def steps() -> Script:
         algorithm = pick(state, "allgather", None)
         sealed = Sealed.of(count)
         return (yield from algorithm(state.rank, len(state.members), sealed))

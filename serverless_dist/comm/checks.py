@@ -43,6 +43,8 @@ def check_rank(role: str, value: int, size: int, allowed: Collection[int] = ()) 
         ...
     serverless_dist.comm.exceptions.MPIError: root is 'x', but it must be an integer
     """
+    if type(value) is int and 0 <= value < size:  # as it nearly always is
+        return value
     rank = _integer(role, value)
     if 0 <= rank < size or rank in allowed:
         return rank
@@ -64,6 +66,8 @@ def check_tag(value: int, *, any_tag: bool = False) -> int:
         ...
     serverless_dist.comm.exceptions.MPIError: tag is '7', but it must be an integer
     """
+    if type(value) is int and 0 <= value <= MAX_TAG:
+        return value
     tag = _integer("tag", value)
     if 0 <= tag <= MAX_TAG or (any_tag and tag == ANY_TAG):
         return tag

@@ -92,7 +92,7 @@ class Comm(
     @property
     def group(self) -> Group:
         """The (local) group."""
-        return self.Get_group()
+        return Comm.Get_group(self)
 
     def Compare(self, comm: "Comm") -> int:
         """Return `IDENT`, `CONGRUENT`, `SIMILAR` or `UNEQUAL`.
@@ -124,19 +124,19 @@ class Comm(
 
     def Clone(self) -> Self:
         """Return a communicator of the same ranks; the same as `Dup`."""
-        return self.Dup()
+        return Comm.Dup(self)
 
     def Dup_with_info(self, info: Info) -> Self:
         """Return a communicator of the same ranks with these hints."""
-        return self.Dup(info)
+        return Comm.Dup(self, info)
 
     def Idup(self, info: Info | None = None) -> tuple[Self, Request]:
         """Return what `Dup` returns, and a request that is done."""
-        return self.Dup(info), Request.of(Operation())
+        return Comm.Dup(self, info), Request.of(Operation())
 
     def Idup_with_info(self, info: Info) -> tuple[Self, Request]:
         """Return what `Dup` returns, and a request that is done."""
-        return self.Idup(info)
+        return Comm.Idup(self, info)
 
     def Create(self, group: Group) -> "Comm":
         """Return a communicator of the ranks in `group`; null on the others."""
@@ -190,7 +190,7 @@ class Comm(
 
     def Disconnect(self) -> None:
         """Make this handle null; the same as `Free`, as sends never wait."""
-        self.Free()
+        Comm.Free(self)
 
     def Is_inter(self) -> bool:
         """Return whether it has two groups."""
@@ -414,7 +414,8 @@ class Intracomm(Comm, ObjectScans, BlockingScans, NonblockingScans, PersistentSc
             Not looked at.
         """
         del info, reorder
-        named = self.allgather((sources, degrees, destinations, weights))
+        given = (sources, degrees, destinations, weights)
+        named = ObjectCollectives.allgather(self, given)
         return self._dist_graph(adjacency(named, self.rank, self.size))
 
     def Create_intercomm(

@@ -83,7 +83,9 @@ def subset(state: State, group: Group) -> State | None:
     if not members or not remote:
         return None
     new = _within(state, members, "create", call)
-    return None if new is None else replace(new, remote=tuple(remote))
+    if new is None:
+        return None
+    return replace(new, remote=tuple(remote), is_first=state.is_first)
 
 
 def subset_alone(state: State, group: Group, tag: int) -> State | None:
@@ -131,7 +133,9 @@ def split(state: State, color: int, key: int) -> State | None:
     if not members or not remote:
         return None
     new = _within(state, members, "split", call, color)
-    return None if new is None else replace(new, remote=remote)
+    if new is None:
+        return None
+    return replace(new, remote=remote, is_first=state.is_first)
 
 
 def split_by_machine(state: State, key: int, *, takes_part: bool) -> State | None:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from serverless_dist.comm.constants import SUBVERSION, THREAD_MULTIPLE, VERSION
-from serverless_dist.comm.data.memory import BufferAutomaticType, buffer
+from serverless_dist.comm.data.memory import BUFFER_AUTOMATIC, BufferAutomaticType, buffer
 from serverless_dist.comm.engine.operations import Operation
 from serverless_dist.comm.exceptions import ERR_BUFFER, ERR_OTHER, MPIError
 from serverless_dist.comm.request import Request
@@ -56,8 +56,14 @@ class Environment:
         if self._buffer is not None:
             msg = "a buffer is attached already: detach it first"
             raise MPIError(ERR_BUFFER, msg)
-        is_automatic = buf is None or isinstance(buf, BufferAutomaticType)
-        self._buffer = BufferAutomaticType() if is_automatic else buffer(buf)
+        if buf is None or isinstance(buf, BufferAutomaticType):
+            self._buffer = BUFFER_AUTOMATIC
+            return
+        attached = buffer.frombuffer(buf)
+        if attached.readonly:
+            msg = "a buffer to attach has to be writable"
+            raise BufferError(msg)
+        self._buffer = attached
 
     def Detach_buffer(self) -> "buffer | BufferAutomaticType | None":
         """Give the attached buffer back, or None."""

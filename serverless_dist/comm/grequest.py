@@ -123,7 +123,7 @@ class Grequest(Request):
 
     def Complete(self) -> None:
         """Say that it is done."""
-        self.complete()
+        Grequest.complete(self)
 
     def complete(self, obj: Any = None) -> None:
         """Say that it is done, and what `wait` returns."""

@@ -7,7 +7,7 @@ from serverless_dist import transport
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
 from serverless_dist.comm.data.buffers import recv_block
 from serverless_dist.comm.engine.matching import Receive
-from serverless_dist.comm.engine.messages import Origin, Take, into
+from serverless_dist.comm.engine.messages import Origin, Take, into, nowhere
 from serverless_dist.comm.engine.operations import Operation, Reception, envelope_of
 from serverless_dist.comm.engine.pickling import take_object
 from serverless_dist.comm.engine.state import State
@@ -83,11 +83,12 @@ class Message(Handle):
 
     def Recv(self, buf: Any, status: Status | None = None) -> None:
         """Receive into the buffer."""
-        self._start(into(recv_block(buf))).wait(status)
+        Message.Irecv(self, buf).wait(status)
 
     def Irecv(self, buf: Any) -> Request:
         """Return a request that fills the buffer when it is completed."""
-        return self._start(into(recv_block(buf)))
+        is_some = self._target is not None and self._target.message is not None
+        return self._start(into(recv_block(buf)) if is_some else nowhere)
 
     @classmethod
     def _of(

@@ -21,7 +21,7 @@ from serverless_dist.comm.engine.channel import Format
 from serverless_dist.comm.engine.plans import Call, Plan
 from serverless_dist.comm.engine.sealed import Sealed
 from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.steps import Send, Steps
+from serverless_dist.comm.engine.steps import Script, Send, Steps
 from serverless_dist.comm.info import INFO_NULL, Info
 from serverless_dist.comm.member import Member
 from serverless_dist.comm.request import Prequest, Request
@@ -161,7 +161,7 @@ def _plan(
 ) -> Plan:
     """Prepare an exchange of the contents of buffers."""
 
-    def steps() -> Steps[None]:
+    def steps() -> Script:
         read: dict[int, Sealed] = {}
         for part in parts:
             if id(part) not in read:

@@ -21,7 +21,7 @@ from serverless_dist.comm.engine.channel import BUNDLES, OBJECTS
 from serverless_dist.comm.engine.plans import Call, Plan, Root, group_sizes, pick
 from serverless_dist.comm.engine.sealed import Sealed
 from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.steps import Steps
+from serverless_dist.comm.engine.steps import Script, Steps
 from serverless_dist.comm.member import Member
 
 Combine = Callable[[Any, Any], Any]
@@ -42,7 +42,7 @@ class ObjectCollectives(Member):
         at = Root.of(state, root)
         bundle = [Sealed.of(obj)] if at.is_here else []
 
-        def steps() -> Steps[Any]:
+        def steps() -> Script:
             if at.rank is None:
                 return None
             if state.remote is None:
@@ -64,7 +64,7 @@ class ObjectCollectives(Member):
         at = Root.of(state, root)
         sealed = Sealed.of(sendobj)
 
-        def steps() -> Steps[Any]:
+        def steps() -> Script:
             if at.rank is None:
                 return None
             if state.remote is None:
@@ -95,7 +95,7 @@ class ObjectCollectives(Member):
         if at.is_here:
             bundle = _seal("scatter", sendobj, len(state.peers))
 
-        def steps() -> Steps[Any]:
+        def steps() -> Script:
             if at.rank is None:
                 return None
             if state.remote is None:
@@ -115,7 +115,7 @@ class ObjectCollectives(Member):
         state = self.state
         sealed = Sealed.of(sendobj)
 
-        def steps() -> Steps[Any]:
+        def steps() -> Script:
             if state.remote is None:
                 algorithm = pick(state, "allgather", None)
                 return (yield from algorithm(state.rank, len(state.members), sealed))
@@ -135,7 +135,7 @@ class ObjectCollectives(Member):
         state = self.state
         bundle = _seal("alltoall", sendobj, len(state.peers))
 
-        def steps() -> Steps[Any]:
+        def steps() -> Script:
             if state.remote is None:
                 algorithm = pick(state, "alltoall", None)
                 return (yield from algorithm(state.rank, len(state.members), bundle))
@@ -161,7 +161,7 @@ class ObjectCollectives(Member):
         state = self.state
         at = Root.of(state, root)
 
-        def steps() -> Steps[Any]:
+        def steps() -> Script:
             if at.rank is None:
                 return None
             if state.remote is None:
@@ -184,7 +184,7 @@ class ObjectCollectives(Member):
         """
         state = self.state
 
-        def steps() -> Steps[Any]:
+        def steps() -> Script:
             if state.remote is None:
                 algorithm = pick(state, "allreduce", None)
                 size = len(state.members)
@@ -211,7 +211,7 @@ class ObjectScans(Member):
     def _scan(self, name: str, call: Call, sendobj: Any, op: Combine) -> Any:
         state = self.state
 
-        def steps() -> Steps[Any]:
+        def steps() -> Script:
             algorithm = pick(state, name, None)
             return (yield from algorithm(state.rank, len(state.members), sendobj, op))
 

@@ -4,7 +4,7 @@ import warnings
 from typing import Any, Literal
 
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
-from serverless_dist.comm.engine.messages import Origin, Way, finish
+from serverless_dist.comm.engine.messages import Origin, Way
 from serverless_dist.comm.engine.operations import Operation
 from serverless_dist.comm.engine.pickling import serializer, take_object
 from serverless_dist.comm.engine.status import Status
@@ -41,20 +41,20 @@ class ObjectMessages(Member):
 
     def bsend(self, obj: Any, dest: int, tag: int = 0) -> None:
         """Send `obj`; the same as `send`, which never waits for the receiver."""
-        self.send(obj, dest, tag)
+        ObjectMessages.send(self, obj, dest, tag)
 
     def ssend(self, obj: Any, dest: int, tag: int = 0) -> None:
         """Send `obj`, and return once its receiver has asked for it."""
-        self.issend(obj, dest, tag).wait()
+        ObjectMessages.issend(self, obj, dest, tag).wait()
 
     def isend(self, obj: Any, dest: int, tag: int = 0) -> Request:
         """Send `obj`; the request is done at once."""
-        self.send(obj, dest, tag)
+        ObjectMessages.send(self, obj, dest, tag)
         return Request.of(Operation())
 
     def ibsend(self, obj: Any, dest: int, tag: int = 0) -> Request:
         """Send `obj`; the same as `isend`."""
-        return self.isend(obj, dest, tag)
+        return ObjectMessages.isend(self, obj, dest, tag)
 
     def issend(self, obj: Any, dest: int, tag: int = 0) -> Request:
         """Send `obj`; the request is done once its receiver has asked for it."""
@@ -93,11 +93,7 @@ class ObjectMessages(Member):
         if buf is not None:
             note = "recv returns the object; it does not fill the buffer it is given"
             warnings.warn(note, stacklevel=2)
-        origin = Origin.at(self.state, source, tag)
-        obj, envelope = finish(origin.receive(take_object))
-        if status is not None:
-            status.fill(envelope)
-        return obj
+        return Origin.at(self.state, source, tag).receive(take_object, status)
 
     def irecv(
         self, buf: Any = None, source: int = ANY_SOURCE, tag: int = ANY_TAG
@@ -112,7 +108,7 @@ class ObjectMessages(Member):
             As for `recv`.
         """
         del buf
-        return Request.of(Origin.at(self.state, source, tag).receive(take_object))
+        return Request.of(Origin.at(self.state, source, tag).start(take_object))
 
     def sendrecv(
         self,
@@ -126,8 +122,8 @@ class ObjectMessages(Member):
     ) -> Any:
         """Send one object and receive another; see `send` and `recv`."""
         Origin.at(self.state, source, recvtag)  # a mistake is found before the send
-        self.send(sendobj, dest, sendtag)
-        return self.recv(recvbuf, source, recvtag, status)
+        ObjectMessages.send(self, sendobj, dest, sendtag)
+        return ObjectMessages.recv(self, recvbuf, source, recvtag, status)
 
     def probe(
         self,

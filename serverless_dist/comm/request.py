@@ -10,7 +10,8 @@ from typing import Any, Literal, Self
 
 from serverless_dist.comm.constants import UNDEFINED
 from serverless_dist.comm.engine.endpoint import Endpoint
-from serverless_dist.comm.engine.operations import Operation, Persistent, name_ranks
+from serverless_dist.comm.engine.matching import name_ranks
+from serverless_dist.comm.engine.operations import Operation, Persistent
 from serverless_dist.comm.engine.status import NO_MESSAGE, Envelope, Status
 from serverless_dist.comm.exceptions import ERR_REQUEST, MPIError
 from serverless_dist.comm.handle import Handle
@@ -30,12 +31,12 @@ class Request(Handle):
 
     def Wait(self, status: Status | None = None) -> Literal[True]:
         """Return True when it is done."""
-        self.wait(status)
+        Request.wait(self, status)
         return True
 
     def Test(self, status: Status | None = None) -> bool:
         """Return whether it is done; if so, it is completed."""
-        return self.test(status)[0]
+        return Request.test(self, status)[0]
 
     def Get_status(self, status: Status | None = None) -> bool:
         """Return whether it is done, without completing it."""
@@ -71,7 +72,7 @@ class Request(Handle):
 
     def get_status(self, status: Status | None = None) -> bool:
         """Return whether it is done, without completing it."""
-        return self.Get_status(status)
+        return Request.Get_status(self, status)
 
     @classmethod
     def waitany(
@@ -129,7 +130,7 @@ class Request(Handle):
         cls, requests: Sequence["Request"], statuses: _Statuses = None
     ) -> tuple[bool, list[Any] | None]:
         """Return whether all are done, and then their objects."""
-        if not cls.get_status_all(requests):
+        if not Request.get_status_all(requests):
             return False, None
         return True, _take(requests, range(len(requests)), statuses)
 
@@ -167,7 +168,7 @@ class Request(Handle):
         cls, requests: Sequence["Request"], statuses: _Statuses = None
     ) -> tuple[list[int] | None, list[Any] | None]:
         """Return the indices and objects of those that are done, perhaps none."""
-        indices = cls.get_status_some(requests)
+        indices = Request.get_status_some(requests)
         if indices is None:
             return None, None
         return indices, _take(requests, indices, statuses)
@@ -191,62 +192,62 @@ class Request(Handle):
         cls, requests: Sequence["Request"], status: Status | None = None
     ) -> int:
         """Return the lowest index of those that are done first."""
-        return cls.waitany(requests, status)[0]
+        return Request.waitany(requests, status)[0]
 
     @classmethod
     def Testany(
         cls, requests: Sequence["Request"], status: Status | None = None
     ) -> tuple[int, bool]:
         """Return the index of one that is done, and whether there is one."""
-        return cls.testany(requests, status)[:2]
+        return Request.testany(requests, status)[:2]
 
     @classmethod
     def Get_status_any(
         cls, requests: Sequence["Request"], status: Status | None = None
     ) -> tuple[int, bool]:
         """Return the index of one that is done, and whether there is one."""
-        return cls.get_status_any(requests, status)
+        return Request.get_status_any(requests, status)
 
     @classmethod
     def Waitall(
         cls, requests: Sequence["Request"], statuses: _Statuses = None
     ) -> Literal[True]:
         """Return True when all are done."""
-        cls.waitall(requests, statuses)
+        Request.waitall(requests, statuses)
         return True
 
     @classmethod
     def Testall(cls, requests: Sequence["Request"], statuses: _Statuses = None) -> bool:
         """Return whether all are done; if so, they are completed."""
-        return cls.testall(requests, statuses)[0]
+        return Request.testall(requests, statuses)[0]
 
     @classmethod
     def Get_status_all(
         cls, requests: Sequence["Request"], statuses: _Statuses = None
     ) -> bool:
         """Return whether all are done, without completing any."""
-        return cls.get_status_all(requests, statuses)
+        return Request.get_status_all(requests, statuses)
 
     @classmethod
     def Waitsome(
         cls, requests: Sequence["Request"], statuses: _Statuses = None
     ) -> list[int] | None:
         """Return the indices of those done, at least one; None if all are null."""
-        return cls.waitsome(requests, statuses)[0]
+        return Request.waitsome(requests, statuses)[0]
 
     @classmethod
     def Testsome(
         cls, requests: Sequence["Request"], statuses: _Statuses = None
     ) -> list[int] | None:
         """Return the indices of those that are done; None if all are null."""
-        return cls.testsome(requests, statuses)[0]
+        return Request.testsome(requests, statuses)[0]
 
     @classmethod
     def Get_status_some(
         cls, requests: Sequence["Request"], statuses: _Statuses = None
     ) -> list[int] | None:
         """Return the indices of those that are done; None if all are null."""
-        return cls.get_status_some(requests, statuses)
+        return Request.get_status_some(requests, statuses)
 
     def Cancel(self) -> None:
         """Give it up, if that is still possible; it has to be waited for all the same.
@@ -257,7 +258,7 @@ class Request(Handle):
 
     def cancel(self) -> None:
         """Give it up; see `Cancel`."""
-        self.Cancel()
+        Request.Cancel(self)
 
     def Free(self) -> None:
         """Make it null; what it stood for goes on."""

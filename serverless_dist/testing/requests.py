@@ -157,6 +157,7 @@ class RequestsSuite(ABC):
             statuses = [Status()]
             assert Request.waitsome(requests, statuses) == ([1], ["one"])
             assert statuses[0].tag == 1
+            comm.Barrier()
             comm.send("two", right, tag=2)
             comm.send("zero", right, tag=0)
             found: dict[int, Any] = {}

@@ -16,7 +16,8 @@ it: a 100 MB array is never copied through a pickle.
 import pickle
 import struct
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import cloudpickle
 import msgpack
@@ -33,6 +34,8 @@ _ALIGNMENT = 64  # one cache line
 _LENGTH = struct.Struct("<I")
 _BYTES, _ARRAY, _PICKLE = range(3)
 _PLAIN_KINDS = "?biufcmMSUV"  # dtype kinds whose memory is their value
+_REMEMBERED = 512  # heads: a program sends the same kinds and sizes again and again
+_SHORT = _ALIGNMENT  # bytes of a head with its length that is worth remembering
 
 
 def encode(obj: Any) -> Body:
@@ -44,14 +47,15 @@ def encode(obj: Any) -> Body:
     {'answer': 42}
     """
     if type(obj) is bytes:
-        return _assemble(_BYTES, None, [obj])
+        return _start_of_one(_BYTES, None, len(obj)), obj
     if type(obj) is np.ndarray and _is_plain(obj.dtype):
         # Fortran order is kept: the transpose of such an array is in C order.
         is_fortran = obj.flags.f_contiguous and not obj.flags.c_contiguous
         memory = np.ascontiguousarray(obj.T if is_fortran else obj)
-        meta = [obj.dtype.str, list(obj.shape), is_fortran]
-        return _assemble(_ARRAY, meta, [memory.reshape(-1).view(np.uint8).data])
-    return _assemble(_PICKLE, None, _pickled(obj))
+        meta = (obj.dtype.str, obj.shape, is_fortran)
+        start = _start_of_one(_ARRAY, meta, memory.nbytes)
+        return start, memory.reshape(-1).view(np.uint8).data
+    return _assemble(_pickled(obj))
 
 
 def encode_by_value(obj: Any) -> Body:
@@ -59,7 +63,7 @@ def encode_by_value(obj: Any) -> Body:
 
     Functions and classes of the main script travel by value, those of modules by name.
     """
-    return _assemble(_PICKLE, None, _cloudpickled(obj))
+    return _assemble(_cloudpickled(obj))
 
 
 def decode(body: Sequence[Buffer]) -> Any:
@@ -71,12 +75,13 @@ def decode(body: Sequence[Buffer]) -> Any:
         If the body is not what `encode` makes.
     """
     whole = memoryview(body[0] if len(body) == 1 else bytearray().join(body))
-    kind, meta, buffers = _dismantle(whole)
-    if kind == _BYTES:
-        return bytes(buffers[0])
-    if kind == _ARRAY:
-        return _array(meta, buffers[0])
-    return pickle.loads(buffers[0], buffers=buffers[1:])
+    head = _head_of(whole)
+    first, *others = head.places
+    if head.kind == _BYTES:
+        return bytes(whole[first])
+    if head.kind == _ARRAY:
+        return _array(head.meta, whole[first])
+    return pickle.loads(whole[first], buffers=[whole[place] for place in others])
 
 
 def _pickled(obj: Any) -> list[Buffer]:
@@ -109,11 +114,12 @@ def _is_plain(dtype: np.dtype[Any]) -> bool:
     return is_value and dtype.names is None and dtype.subdtype is None
 
 
-def _assemble(kind: int, meta: Any, buffers: Sequence[Buffer]) -> Body:
+def _assemble(buffers: Sequence[Buffer]) -> Body:
+    """Return the body of a pickle and its out-of-band buffers."""
     sizes = [memoryview(buffer).nbytes for buffer in buffers]
-    head = msgpack.packb([kind, meta, sizes])
-    start = _LENGTH.pack(len(head)) + head
-    body: list[Buffer] = [start + _padding(len(start))]
+    if len(buffers) == 1:
+        return _start_of_one(_PICKLE, None, sizes[0]), buffers[0]
+    body: list[Buffer] = [_start(_PICKLE, None, sizes)]
     for buffer, size in zip(buffers, sizes, strict=True):
         body.append(buffer)
         if buffer is not buffers[-1] and size % _ALIGNMENT:
@@ -121,33 +127,62 @@ def _assemble(kind: int, meta: Any, buffers: Sequence[Buffer]) -> Body:
     return tuple(body)
 
 
+def _start(kind: int, meta: Any, sizes: Sequence[int]) -> bytes:
+    head: bytes = msgpack.packb([kind, meta, sizes])
+    start = _LENGTH.pack(len(head)) + head
+    return start + _padding(len(start))
+
+
+@lru_cache(_REMEMBERED)
+def _start_of_one(kind: int, meta: tuple[Any, ...] | None, size: int) -> bytes:
+    return _start(kind, meta, (size,))
+
+
 def _padding(size: int) -> bytes:
     return bytes(-size % _ALIGNMENT)
 
 
-def _dismantle(whole: memoryview) -> tuple[int, Any, list[memoryview]]:
+class _Head(NamedTuple):
+    """What a head says: the kind, and where in the body the buffers are."""
+
+    kind: int
+    meta: Any
+    places: Sequence[slice]
+    end: int
+
+
+def _head_of(whole: memoryview) -> _Head:
     try:
         (length,) = _LENGTH.unpack_from(whole)
         stop = _LENGTH.size + length
-        kind, meta, sizes = msgpack.unpackb(whole[_LENGTH.size : stop])
-        buffers = []
-        for size in sizes:
-            start = stop + -stop % _ALIGNMENT
-            stop = start + size
-            buffers.append(whole[start:stop])
+        text = bytes(whole[_LENGTH.size : stop])
+        head = _read_short(text) if stop <= _SHORT else _read(text)
     except (struct.error, ValueError, TypeError, msgpack.UnpackException) as error:
         msg = f"a body of {whole.nbytes} bytes has no valid head"
         raise ProtocolError(msg) from error
-    if stop != whole.nbytes or not buffers or kind not in (_BYTES, _ARRAY, _PICKLE):
+    known = head.kind in (_BYTES, _ARRAY, _PICKLE)
+    if head.end != whole.nbytes or not head.places or not known:
         msg = f"a body of {whole.nbytes} bytes does not hold what its head says"
         raise ProtocolError(msg)
-    return kind, meta, buffers
+    return head
+
+
+def _read(text: bytes) -> _Head:
+    kind, meta, sizes = msgpack.unpackb(text)
+    places = []
+    stop = _LENGTH.size + len(text)
+    for size in sizes:
+        start = stop + -stop % _ALIGNMENT
+        stop = start + size
+        places.append(slice(start, stop))
+    return _Head(kind, meta, places, stop)
+
+
+_read_short = lru_cache(_REMEMBERED)(_read)
 
 
 def _array(meta: Any, memory: memoryview) -> NDArray[Any]:
     dtype, shape, is_fortran = meta
-    array = np.frombuffer(memory, np.uint8).view(np.dtype(dtype))
-    shaped: NDArray[Any] = (
-        array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)
-    )
-    return shaped
+    if is_fortran:
+        return np.ndarray(shape, dtype, memory, order="F")
+    return np.ndarray(shape, dtype, memory)

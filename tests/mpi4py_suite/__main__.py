@@ -60,6 +60,16 @@ FILES = [
     "test_cco_vec",
     "test_cco_buf_inter",
     "test_cco_vec_inter",
+    "test_cco_pr_buf",
+    "test_cco_pr_vec",
+    "test_cco_pr_ngh_buf",
+    "test_address",
+    "test_buffer",
+    "test_datatype",
+    "test_errhandler",
+    "test_info",
+    "test_pack",
+    "test_subclass",
 ]
 SIZES = (1, 2, 3, 4)
 ONCE_MORE, ONCE_MORE_SIZES = "test_cco_obj", (2, 3)  # over the queue channel

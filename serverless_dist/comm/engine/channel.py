@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from serverless_dist.comm.engine.state import State
 from serverless_dist.comm.engine.steps import Send
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body
+
+_REMEMBERED = 64  # formats: to make one takes longer than to use it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,11 @@ BUNDLES = Format(pack, unpack)
 
 def arrays(dtype: DTypeLike) -> Format:
     """Return the format of data that are 1-D arrays of one type, without a head."""
-    kind = np.dtype(dtype)
+    return _arrays(np.dtype(dtype))
 
+
+@lru_cache(_REMEMBERED)
+def _arrays(kind: np.dtype[Any]) -> Format:
     def encode(array: NDArray[Any]) -> Body:
         return (np.ascontiguousarray(array).view(np.uint8).data,)
 

@@ -15,6 +15,7 @@ The laws:
 """
 
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -98,6 +99,8 @@ class Endpoint:
         self.rank = transport.rank
         self.size = transport.size
         self.channel = channel
+        # Of one machine, all ranks share the cores; to count them takes a system call.
+        self.cores = os.cpu_count() if channel == "direct" else None
         self.algorithms = dict(algorithms or {})
         self.stopwatch = Stopwatch(clock)
 
@@ -157,9 +160,11 @@ class Endpoint:
             missing = [
                 receive for receive in receives if not self._matching.post(receive)
             ]
-            found = [receive.message for receive in receives if receive.message]
             if missing and then is not None:
                 self._call_after(missing, then)
+            if len(missing) == len(receives):
+                return not missing
+            found = [receive.message for receive in receives if receive.message]
         for message in found:
             self._acknowledge(message)
         return not missing
@@ -195,13 +200,18 @@ class Endpoint:
         self._settle()
         if pending.is_done:
             return
-        started = self._clock()
         phase = self.stopwatch.start()
+        started = now = self._clock()
         try:
-            while not pending.is_done:
-                now = self._clock()
-                self._check_hope(pending, now, started)
+            while True:
+                if now >= self._deadline:
+                    waited = f"rank {self.rank} waited {now - started:.1f} s"
+                    msg = f"{waited} {pending.describe()}"
+                    raise DeadlineError(msg)
                 self._turn(pending, min(self._deadline - now, PATIENCE))
+                if pending.is_done:
+                    return
+                now = self._clock()
         finally:
             self.stopwatch.waited(phase)
 
@@ -239,10 +249,8 @@ class Endpoint:
                 if wait:
                     self._follow(wait)
                 return
+            expect = self._expected(pending) if pending is not None and wait else ()
             self._is_read = True
-            expect: Collection[int] = ()
-            if pending is not None and not self._followers:
-                expect = pending.sources()
             self._is_selective = bool(expect)
         arrived: Sequence[Message] = ()
         try:
@@ -254,7 +262,8 @@ class Endpoint:
                     self._deliver(message)
                 if self._followers:
                     self._changed.notify_all()
-        self._settle()
+        if self._ready:
+            self._settle()
 
     def _follow(self, wait: float) -> None:
         if self._is_selective:
@@ -322,16 +331,17 @@ class Endpoint:
                 return
             action()
 
-    def _check_hope(self, pending: Pending, now: float, started: float) -> None:
-        """Raise if the wait is over without its message."""
-        if now >= self._deadline:
-            waited = f"rank {self.rank} waited {now - started:.1f} s"
-            msg = f"{waited} {pending.describe()}"
-            raise DeadlineError(msg)
-        is_alone = self.size == 1 or self.rank in pending.sources()
+    def _expected(self, pending: Pending) -> Collection[int]:
+        """Under the lock: return whose messages to look for, if not for everybody's.
+
+        Raises `UsageError` if none will ever end the wait.
+        """
+        sources = pending.sources()
+        is_alone = self.size == 1 or self.rank in sources
         if is_alone and threading.active_count() == 1:
             msg = (
                 f"rank {self.rank} waits {pending.describe()}, which only it could "
                 f"send itself: send a message before waiting for it"
             )
             raise UsageError(msg)
+        return () if self._followers else sources

@@ -16,7 +16,7 @@ A tag's upper bits ask for an acknowledgement (see `TAG_BITS`); they match nothi
 """
 
 from collections import OrderedDict
-from collections.abc import Callable  # noqa: TC003 - no checks apart
+from collections.abc import Callable, Collection
 from itertools import count
 
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
@@ -28,6 +28,9 @@ TAG_BITS = 40
 TAG_MASK = (1 << TAG_BITS) - 1
 
 _Pattern = tuple[int, int, int]  # context, source, tag
+
+
+MOST_NAMED = 8  # peers that an error names before it only counts them
 
 
 class Receive:
@@ -51,6 +54,22 @@ class Receive:
     def source(self) -> int:
         """The rank it waits for, or `ANY_SOURCE`."""
         return self.pattern[1]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the message is here."""
+        return self.message is not None
+
+    def sources(self) -> Collection[int]:
+        """Return the source, if it is one."""
+        source = self.pattern[1]
+        return () if source == ANY_SOURCE else (source,)
+
+    def describe(self) -> str:
+        """Return what it waits for."""
+        _, source, tag = self.pattern
+        what = "for any tag" if tag == ANY_TAG else f"for tag {tag}"
+        return f"{what} from {name_ranks((source,))}"
 
 
 class Matching:
@@ -138,6 +157,24 @@ class Matching:
                 if first is None or receive.number < first.number:
                     first = receive
         return first
+
+
+def name_ranks(ranks: Collection[int]) -> str:
+    """Return the ranks in words.
+
+    >>> name_ranks([0]), name_ranks([0, 5, 7]), name_ranks([ANY_SOURCE])
+    ('rank 0', 'ranks 0, 5 and 7', 'any rank')
+    >>> name_ranks(range(20))
+    'ranks 0, 1, 2, 3, 4, 5, 6, 7 and 12 more'
+    """
+    if not ranks or ANY_SOURCE in ranks:
+        return "any rank"
+    names = [str(rank) for rank in sorted(ranks)]
+    if len(names) == 1:
+        return f"rank {names[0]}"
+    if len(names) > MOST_NAMED:
+        names[MOST_NAMED:] = [f"{len(names) - MOST_NAMED} more"]
+    return f"ranks {', '.join(names[:-1])} and {names[-1]}"
 
 
 def _patterns(message: Message) -> tuple[_Pattern, ...]:

@@ -4,12 +4,12 @@ A send never waits for its receiver, except a synchronous one. So all that is le
 be told apart is what the body is made from and what is made of it.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from serverless_dist.comm.checks import check_rank, check_tag
-from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG, PROC_NULL
+from serverless_dist.comm.constants import ANY_SOURCE, PROC_NULL
 from serverless_dist.comm.data.blocks import Block
 from serverless_dist.comm.engine.endpoint import Endpoint
 from serverless_dist.comm.engine.matching import Receive
@@ -19,10 +19,9 @@ from serverless_dist.comm.engine.operations import (
     Reception,
     SynchronousSend,
     envelope_of,
-    name_ranks,
 )
 from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.status import FROM_NOBODY, Envelope
+from serverless_dist.comm.engine.status import FROM_NOBODY, Envelope, Status
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body
 
@@ -43,7 +42,7 @@ def nowhere(message: Message) -> None:
     """Drop a message: the take of a receive from `PROC_NULL`, to which none comes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one for each message: not frozen, for the same reason
 class Way:
     """Where a message goes to, checked; no `dest`: nowhere."""
 
@@ -76,7 +75,7 @@ class Way:
         return Message(source, (dest,), self.state.context, self.tag, body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Origin:
     """Where a message is to come from, checked; no `source`: from nowhere."""
 
@@ -94,7 +93,24 @@ class Origin:
             state, None if place == PROC_NULL else state.source_of(place), number
         )
 
-    def receive(self, take: Take) -> Operation:
+    def receive(self, take: Take, status: Status | None) -> Any:
+        """Wait for the message; return what `take` makes of it."""
+        state = self.state
+        if self.source is None:
+            if status is not None:
+                status.fill(FROM_NOBODY)
+            return None
+        receive = Receive(state.context, self.source, self.tag)
+        if not state.endpoint.expect((receive,)):
+            state.endpoint.wait(receive)
+        message = receive.message
+        assert message is not None  # the wait has ended
+        value = take(message)
+        if status is not None:
+            status.fill(envelope_of(state, message))
+        return value
+
+    def start(self, take: Take) -> Operation:
         """Return what is done when the message is here."""
         if self.source is None:
             return Operation(envelope=FROM_NOBODY)
@@ -139,25 +155,19 @@ class Origin:
         endpoint.wait(_Probe(endpoint, self.state.context, source, self.tag))
 
 
-@dataclass(frozen=True, slots=True)
-class _Probe:
-    """Waits for a message without taking it."""
+class _Probe(Receive):
+    """Waits for a message without taking it: it is never posted."""
 
-    endpoint: Endpoint
-    context: int
-    source: int
-    tag: int
+    __slots__ = ("_endpoint",)
+
+    def __init__(self, endpoint: Endpoint, context: int, source: int, tag: int) -> None:
+        super().__init__(context, source, tag)
+        self._endpoint = endpoint
 
     @property
     def is_done(self) -> bool:
-        return self.endpoint.find(self.context, self.source, self.tag) is not None
-
-    def sources(self) -> Collection[int]:
-        return () if self.source == ANY_SOURCE else (self.source,)
-
-    def describe(self) -> str:
-        what = "for any tag" if self.tag == ANY_TAG else f"for tag {self.tag}"
-        return f"{what} from {name_ranks((self.source,))}"
+        """Whether the message is here."""
+        return self._endpoint.find(*self.pattern) is not None
 
 
 def finish(operation: Operation) -> Outcome:

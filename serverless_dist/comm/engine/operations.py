@@ -7,10 +7,9 @@ returns what it brought: a value and an `Envelope`. To finish twice returns the 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG
 from serverless_dist.comm.engine.channel import Channel
 from serverless_dist.comm.engine.endpoint import Acknowledged, Endpoint
-from serverless_dist.comm.engine.matching import TAG_MASK, Receive
+from serverless_dist.comm.engine.matching import TAG_MASK, Receive, name_ranks
 from serverless_dist.comm.engine.state import State
 from serverless_dist.comm.engine.status import NO_MESSAGE, Envelope
 from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
@@ -18,8 +17,6 @@ from serverless_dist.comm.exceptions import ERR_REQUEST, MPIError
 from serverless_dist.transport import Message
 
 Outcome = tuple[Any, Envelope]
-
-MOST_NAMED = 8  # peers that an error names before it only counts them
 
 
 class Operation:
@@ -117,22 +114,13 @@ class Reception(Operation):
         self._receive = receive
         self._take: Callable[[Message], Any] | None = take
         self._is_cancelled = False
+        self.sources = receive.sources  # type: ignore[method-assign]
+        self.describe = receive.describe  # type: ignore[method-assign]
 
     @property
     def is_done(self) -> bool:
         """Whether the message is here."""
         return self._receive.message is not None or self._is_cancelled
-
-    def sources(self) -> Collection[int]:
-        """Return the source, if it is one."""
-        source = self._receive.source
-        return () if source == ANY_SOURCE else (source,)
-
-    def describe(self) -> str:
-        """Return what it waits for."""
-        _, source, tag = self._receive.pattern
-        what = "for any tag" if tag == ANY_TAG else f"for tag {tag}"
-        return f"{what} from {name_ranks((source,))}"
 
     def peek(self) -> Envelope:
         """Return the envelope of the message."""
@@ -321,21 +309,3 @@ def envelope_of(state: State, message: Message) -> Envelope:
         message.tag & TAG_MASK,
         sum(memoryview(buffer).nbytes for buffer in message.body),
     )
-
-
-def name_ranks(ranks: Collection[int]) -> str:
-    """Return the ranks in words.
-
-    >>> name_ranks([0]), name_ranks([0, 5, 7]), name_ranks([ANY_SOURCE])
-    ('rank 0', 'ranks 0, 5 and 7', 'any rank')
-    >>> name_ranks(range(20))
-    'ranks 0, 1, 2, 3, 4, 5, 6, 7 and 12 more'
-    """
-    if not ranks or ANY_SOURCE in ranks:
-        return "any rank"
-    names = [str(rank) for rank in sorted(ranks)]
-    if len(names) == 1:
-        return f"rank {names[0]}"
-    if len(names) > MOST_NAMED:
-        names[MOST_NAMED:] = [f"{len(names) - MOST_NAMED} more"]
-    return f"ranks {', '.join(names[:-1])} and {names[-1]}"

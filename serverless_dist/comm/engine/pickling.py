@@ -15,6 +15,7 @@ from serverless_dist.errors import ProtocolError, UnpicklableError
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body, decode, encode
 
+_THRESHOLD = 262_144  # bytes: mpi4py's
 
 # What pickle raises itself, for what it cannot handle.
 _REFUSALS = (pickle.PicklingError, TypeError, AttributeError, RecursionError)
@@ -26,10 +27,12 @@ class Pickle:
     Parameters
     ----------
     dumps, loads
-        Use these instead of the codec: ``dumps(obj, protocol)`` or ``dumps(obj)``,
-        and ``loads(data)``. All ranks have to use the same.
+        Use these instead of the codec: ``dumps(obj, protocol)``, or ``dumps(obj)`` if
+        there is no protocol, and ``loads(data)``. All ranks have to use the same.
     protocol
-        The pickle protocol of `dumps`; None: the default.
+        The pickle protocol of `dumps`; None: the highest of pickle's own.
+    threshold
+        The bytes from which on `dumps_oob` keeps a buffer apart; None: 256 KiB.
 
     Examples
     --------
@@ -44,33 +47,60 @@ class Pickle:
         dumps: Callable[..., bytes] | None = None,
         loads: Callable[[Buffer], Any] | None = None,
         protocol: int | None = None,
+        threshold: int | None = None,
     ) -> None:
         self._dumps = dumps
         self._loads = loads
-        self.PROTOCOL = pickle.HIGHEST_PROTOCOL if protocol is None else protocol
-        self._has_protocol = protocol is not None
+        self.PROTOCOL = protocol
+        self.THRESHOLD = threshold
 
     def __repr__(self) -> str:
         name = getattr(self._dumps, "__qualname__", "the codec's")
         return f"<Pickle {name}, protocol {self.PROTOCOL}>"
 
+    @property
+    def PROTOCOL(self) -> int | None:
+        """The protocol that `dumps` is given; None: none."""
+        return self._protocol
+
+    @PROTOCOL.setter
+    def PROTOCOL(self, protocol: int | None) -> None:
+        is_ours = protocol is None and self._dumps is None
+        self._protocol = pickle.HIGHEST_PROTOCOL if is_ours else protocol
+
+    @property
+    def THRESHOLD(self) -> int:
+        """The bytes from which on `dumps_oob` keeps a buffer apart."""
+        return self._threshold
+
+    @THRESHOLD.setter
+    def THRESHOLD(self, threshold: int | None) -> None:
+        self._threshold = _THRESHOLD if threshold is None else threshold
+
     def dumps(self, obj: Any) -> bytes:
         """Return `obj` as bytes."""
         if self._dumps is None:
-            return pickle.dumps(obj, self.PROTOCOL)
-        if self._has_protocol:
-            return self._dumps(obj, self.PROTOCOL)
-        return self._dumps(obj)
+            return pickle.dumps(obj, self._protocol)
+        if self._protocol is None:
+            return self._dumps(obj)
+        return self._dumps(obj, self._protocol)
+
+    def dumps_oob(self, obj: Any) -> tuple[bytes, list[buffer]]:
+        """Return `obj` as bytes and the large buffers that it has."""
+        apart: list[buffer] = []
+
+        def keep_within(found: pickle.PickleBuffer) -> bool:
+            raw = found.raw()
+            if raw.nbytes < self._threshold:
+                return True
+            apart.append(buffer.frombuffer(raw))
+            return False
+
+        return pickle.dumps(obj, protocol=5, buffer_callback=keep_within), apart
 
     def loads(self, data: Buffer) -> Any:
         """Return the object in bytes that `dumps` made, or that a rank sent."""
         return self.decode((data,))
-
-    def dumps_oob(self, obj: Any) -> tuple[bytes, list[buffer]]:
-        """Return `obj` as bytes and the large buffers that it has."""
-        buffers: list[pickle.PickleBuffer] = []
-        data = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
-        return data, [buffer.frombuffer(each.raw()) for each in buffers]
 
     def loads_oob(self, data: Buffer, buffers: list[Buffer]) -> Any:
         """Return the object that `dumps_oob` took apart."""

@@ -4,7 +4,6 @@ One `Plan` serves the three forms of a call: ``Bcast`` begins it and waits, ``Ib
 begins it and returns a request, ``Bcast_init`` begins it whenever its request starts.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -169,7 +168,7 @@ def pick(
         channel=state.endpoint.channel,
         vector=vector,
         commutative=commutative,
-        cores=os.cpu_count() if state.endpoint.channel == "direct" else None,
+        cores=state.endpoint.cores,
         override=state.algorithms,
     )
     return algorithm.function

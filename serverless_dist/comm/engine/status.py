@@ -61,7 +61,7 @@ class Status:
     (True, 0)
     """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("__weakref__", "_fields")
     _fields: "array[int]"
 
     def __init__(self, status: "Status | None" = None) -> None:

@@ -52,3 +52,10 @@ class Exchange:
 Step = Send | Recv | Exchange
 Steps = Generator[Step, Any, T]
 """A generator of steps that returns the rank's result."""
+
+Script = Steps[Any]
+"""What functions within functions are annotated with, at no cost.
+
+Their annotations are evaluated whenever the outer function runs: for `Steps[Any]` that
+takes microseconds, a third of what a small collective call costs.
+"""

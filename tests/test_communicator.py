@@ -17,6 +17,7 @@ from serverless_dist.comm import (
 from serverless_dist.comm.engine.matching import Receive
 from serverless_dist.comm.engine.state import derive
 from serverless_dist.errors import DeadlineError, UsageError
+from serverless_dist.testing.algorithms import AlgorithmsSuite
 from serverless_dist.testing.clock import HandClock
 from serverless_dist.testing.collectives import exchange
 from serverless_dist.testing.communicators import CommunicatorSuite
@@ -41,7 +42,7 @@ def run_linked(size: int, function: Callable[[Communicator], Any]) -> list[Any]:
     return run_threads(size, rank, on_failure=close)
 
 
-class TestLinkedCommunicator(CommunicatorSuite):
+class TestLinkedCommunicator(CommunicatorSuite, AlgorithmsSuite):
     def run(self, size: int, function: Callable[[Communicator], Any]) -> list[Any]:
         return run_linked(size, function)
 

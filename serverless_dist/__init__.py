@@ -3,8 +3,7 @@
 import logging
 
 # Ranks and what they use to talk.
-from serverless_dist.comm import Communicator, Op, Status
-from serverless_dist.comm import mpi as MPI
+from serverless_dist.comm import Communicator, Op, Status, mpi as MPI
 
 # Settings.
 from serverless_dist.config import Config

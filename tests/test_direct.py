@@ -16,8 +16,7 @@ from serverless_dist.cloud import Meter
 from serverless_dist.cloud.local import private_directory
 from serverless_dist.errors import ProtocolError
 from serverless_dist.testing.transport_suite import collect, text
-from serverless_dist.transport import Message
-from serverless_dist.transport import segments as segments_module
+from serverless_dist.transport import Message, segments as segments_module
 from serverless_dist.transport.direct import DirectTransport
 from serverless_dist.transport.segments import HEAD
 from serverless_dist.transport.streams import (

@@ -4,8 +4,7 @@ from collections import defaultdict
 from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from serverless_dist.transport import Message
 from serverless_dist.transport.inbox import Inbox

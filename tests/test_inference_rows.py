@@ -4,8 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from serverless_dist.errors import ProtocolError
 from serverless_dist.inference.rows import Activations, Numbers, pack, unpack

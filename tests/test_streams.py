@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from serverless_dist.errors import ProtocolError
 from serverless_dist.transport import Message

@@ -5,8 +5,7 @@ from collections import Counter
 from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from serverless_dist.comm.constants import PROC_NULL
 from serverless_dist.comm.dims import Compute_dims

@@ -1,7 +1,7 @@
 """Collective calls on buffers that return when they are done.
 
 A buffer is anything with the buffer protocol, alone or with count and datatype (see
-`comm.buffers`). `IN_PLACE` as `sendbuf`, at the root or on all ranks as MPI has it,
+`comm.data.buffers`). `IN_PLACE` as `sendbuf`, at the root or on all ranks as MPI has it,
 says that the data are in `recvbuf` already; as `recvbuf` of a scatter's root, that they
 stay in `sendbuf`. What is of no use to a rank, as the `recvbuf` of one that is not the
 root, may be None. On an intercommunicator each group gets what the other gives, and
@@ -14,8 +14,7 @@ buffer: that is ``ERR_TRUNCATE`` where it is received.
 from collections.abc import Sequence
 from typing import Any
 
-from serverless_dist.comm import buffer_moves as moves
-from serverless_dist.comm import buffer_reductions as reductions
+from serverless_dist.comm import buffer_moves as moves, buffer_reductions as reductions
 from serverless_dist.comm.data.ops import SUM, Op
 from serverless_dist.comm.engine.plans import Call
 from serverless_dist.comm.member import Member

@@ -1,7 +1,7 @@
 """Messages of buffers between two ranks: the upper-case calls.
 
 A buffer is anything with the buffer protocol, alone or with count and datatype; see
-`comm.buffers`. What is sent is the packed data, without a head.
+`comm.data.buffers`. What is sent is the packed data, without a head.
 """
 
 from collections.abc import Callable

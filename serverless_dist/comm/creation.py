@@ -297,10 +297,11 @@ def _same(
 
 
 def _machine() -> str:
-    """Return what names this machine, also where two have the same host name."""
+    """Return what names this machine: its name, and when it was started."""
+    boot = ""
     with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text()
-    return platform.node()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    return platform.node() + boot
 
 
 def _ask(peer: State, remote_leader: int, tag: int, here: object) -> Any:

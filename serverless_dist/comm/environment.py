@@ -11,7 +11,11 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from serverless_dist.comm.constants import SUBVERSION, THREAD_MULTIPLE, VERSION
-from serverless_dist.comm.data.memory import BUFFER_AUTOMATIC, BufferAutomaticType, buffer
+from serverless_dist.comm.data.memory import (
+    BUFFER_AUTOMATIC,
+    BufferAutomaticType,
+    buffer,
+)
 from serverless_dist.comm.engine.operations import Operation
 from serverless_dist.comm.exceptions import ERR_BUFFER, ERR_OTHER, MPIError
 from serverless_dist.comm.request import Request

@@ -11,7 +11,11 @@ from threading import Lock
 from serverless_dist.comm import creation
 from serverless_dist.comm.communicators import Comm, Intercomm, Intracomm
 from serverless_dist.comm.data.datatype import Datatype, layout_of
+from serverless_dist.comm.data.typetable import CODES
 from serverless_dist.comm.engine.state import Extras, State
+
+TYPEDICT = {code: Datatype.fromcode(code) for code in CODES}
+"""The predefined datatypes by their codes, such as numpy's."""
 
 
 def comm_lock(comm: Comm, key: Hashable = None) -> Lock:

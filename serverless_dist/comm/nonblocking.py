@@ -6,8 +6,7 @@ Buffers are not to be touched before the request is done; see `blocking`.
 from collections.abc import Sequence
 from typing import Any
 
-from serverless_dist.comm import buffer_moves as moves
-from serverless_dist.comm import buffer_reductions as reductions
+from serverless_dist.comm import buffer_moves as moves, buffer_reductions as reductions
 from serverless_dist.comm.data.ops import SUM, Op
 from serverless_dist.comm.engine.plans import Call
 from serverless_dist.comm.member import Member

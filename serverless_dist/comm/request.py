@@ -13,7 +13,7 @@ from serverless_dist.comm.engine.endpoint import Endpoint
 from serverless_dist.comm.engine.matching import name_ranks
 from serverless_dist.comm.engine.operations import Operation, Persistent
 from serverless_dist.comm.engine.status import NO_MESSAGE, Envelope, Status
-from serverless_dist.comm.exceptions import ERR_REQUEST, MPIError
+from serverless_dist.comm.exceptions import ERR_IN_STATUS, ERR_REQUEST, MPIError
 from serverless_dist.comm.handle import Handle
 
 _Statuses = list[Status] | tuple[Status, ...] | None
@@ -44,8 +44,10 @@ class Request(Handle):
         if operation is not None and not operation.is_done:
             _poll((operation,))
         is_done = operation is None or operation.is_done
-        if is_done and status is not None:
-            status.fill(NO_MESSAGE if operation is None else operation.peek())
+        if is_done:
+            envelope = self._peek()
+            if status is not None:
+                status.fill(envelope)
         return is_done
 
     def wait(self, status: Status | None = None) -> Any:
@@ -273,6 +275,7 @@ class Request(Handle):
         return operation
 
     def _peek(self) -> Envelope:
+        """Return the envelope of what is done; a buffer is filled from now on."""
         operation: Operation | None = self._target
         return NO_MESSAGE if operation is None else operation.peek()
 
@@ -440,6 +443,9 @@ def _take(
             )
         )
     _fill(statuses, envelopes)
+    if isinstance(failure, MPIError):
+        msg = f"of several requests one failed, its status says which: {failure}"
+        raise MPIError(ERR_IN_STATUS, msg) from failure
     if failure is not None:
         raise failure
     return objs

@@ -17,6 +17,7 @@ from serverless_dist.cloud import Meter, MeteredCloud, Usage
 from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
 from serverless_dist.cloud.local import LocalAddress, private_directory
 from serverless_dist.cloud.processes import Ending, ProcessFunctions
+from serverless_dist.comm.algorithms import named
 from serverless_dist.config import Config
 from serverless_dist.errors import ServerlessDistError, UsageError
 from serverless_dist.runtime.channels import check_channel
@@ -136,6 +137,8 @@ def _check(
     if not callable(function):
         msg = f"run takes a function of a communicator, not {function!r}"
         raise UsageError(msg)
+    for collective, name in config.algorithms.items():
+        named(collective, name)
     return _Settings(
         ranks=_check_ranks(ranks),
         cloud=check_cloud(config.cloud if cloud is None else cloud),

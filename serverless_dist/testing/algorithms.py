@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.comm import Communicator
-from serverless_dist.comm import mpi as MPI
+from serverless_dist.comm import Communicator, mpi as MPI
 from serverless_dist.comm.algorithms import CANDIDATES
 from serverless_dist.testing.buffers import numbers
 from serverless_dist.testing.messages import ring

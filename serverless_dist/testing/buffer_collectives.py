@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.comm import Communicator
-from serverless_dist.comm import mpi as MPI
+from serverless_dist.comm import Communicator, mpi as MPI
 from serverless_dist.comm.exceptions import ERR_ROOT, ERR_TRUNCATE
 from serverless_dist.testing.buffers import numbers
 from serverless_dist.testing.expect import fails_with, raises
@@ -106,7 +105,9 @@ class BufferCollectivesSuite(ABC):
                 comm.Gatherv(numbers(rank, 10 * rank), spec, root)
                 for source in range(size if is_root else 0):
                     part = whole[3 * source : 3 * source + 3]
-                    assert part[:source].tolist() == numbers(source, 10 * source).tolist()
+                    assert (
+                        part[:source].tolist() == numbers(source, 10 * source).tolist()
+                    )
                     assert (part[source:] == -1).all()
                 got = numbers(rank, -99)
                 comm.Scatterv(spec, got, root)

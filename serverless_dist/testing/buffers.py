@@ -6,8 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.comm import ANY_SOURCE, ANY_TAG, PROC_NULL, Communicator, Status
-from serverless_dist.comm import mpi as MPI
+from serverless_dist.comm import (
+    ANY_SOURCE,
+    ANY_TAG,
+    PROC_NULL,
+    Communicator,
+    Status,
+    mpi as MPI,
+)
 from serverless_dist.comm.exceptions import (
     ERR_RANK,
     ERR_REQUEST,
@@ -97,7 +103,9 @@ class BuffersSuite(ABC):
             comm.Send(numbers(4, 70), right)
             comm.Recv([grid, 1, column], left)
             assert grid[:, 0].tolist() == [70, 71, 72, 73]
-            assert grid[:, 1].tolist() == [100 * comm.rank + 1 + 3 * i for i in range(4)]
+            assert grid[:, 1].tolist() == [
+                100 * comm.rank + 1 + 3 * i for i in range(4)
+            ]
             column.Free()
 
         for size in (1, 2):

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.comm import ANY_SOURCE, Communicator, Status
-from serverless_dist.comm import mpi as MPI
+from serverless_dist.comm import ANY_SOURCE, Communicator, Status, mpi as MPI
 from serverless_dist.comm.exceptions import ERR_COMM, ERR_RANK, ERR_ROOT
 from serverless_dist.testing.buffers import numbers
 from serverless_dist.testing.expect import fails_with

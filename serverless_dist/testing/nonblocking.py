@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.comm import Communicator
-from serverless_dist.comm import mpi as MPI
+from serverless_dist.comm import Communicator, mpi as MPI
 from serverless_dist.testing.buffers import numbers
 from serverless_dist.testing.expect import raises
 from serverless_dist.testing.messages import ring

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.comm import ANY_SOURCE, ANY_TAG, Communicator, Status
-from serverless_dist.comm import mpi as MPI
+from serverless_dist.comm import ANY_SOURCE, ANY_TAG, Communicator, Status, mpi as MPI
 from serverless_dist.comm.exceptions import ERR_REQUEST, ERR_TRUNCATE
 from serverless_dist.testing.buffers import around, numbers
 from serverless_dist.testing.expect import fails_with

@@ -12,8 +12,10 @@ import select
 import time
 from collections.abc import Callable
 
-_GLANCE = 50e-6  # seconds; longer than a small message's round trip
-_LATE = 250e-6  # seconds of a glance after which others want the core
+_GLANCE = (
+    100e-6  # seconds; to wake a sleeper and hear from it, or both sleep ever after
+)
+_LATE = 300e-6  # seconds of a glance after which others want the core
 _FEWEST, _MOST = 64, 8_192  # waits without a glance after one that was late
 _LONGEST = 1e6  # seconds; what the kernel takes is limited
 

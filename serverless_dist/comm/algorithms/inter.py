@@ -14,11 +14,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from serverless_dist.comm.algorithms import barrier as barriers
-from serverless_dist.comm.algorithms import bcast as bcasts
-from serverless_dist.comm.algorithms import gather as gathers
-from serverless_dist.comm.algorithms import reduce as reduces
-from serverless_dist.comm.algorithms import scatter as scatters
+from serverless_dist.comm.algorithms import (
+    barrier as barriers,
+    bcast as bcasts,
+    gather as gathers,
+    reduce as reduces,
+    scatter as scatters,
+)
 from serverless_dist.comm.algorithms.among import among
 from serverless_dist.comm.algorithms.blocks import bounds_of, cut
 from serverless_dist.comm.algorithms.halving import Combine

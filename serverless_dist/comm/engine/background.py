@@ -1,12 +1,15 @@
 """A thread that waits for what a rank has started, while the rank computes."""
 
-import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Protocol
 
 from serverless_dist.errors import ServerlessDistError
+
+_MOMENT = 1e-3  # seconds; many times what a small collective call takes
 
 
 class Pending(Protocol):
@@ -30,6 +33,8 @@ class Background:
     """Waits for one thing after the other, in a thread that the first one starts.
 
     Whoever waits for one thing moves all of them on, so one after the other will do.
+    Most things are waited for as soon as they have begun, or are done in no time; then
+    a second thread only gets in the way. So each is left alone for a moment first.
 
     Parameters
     ----------
@@ -44,32 +49,57 @@ class Background:
     ) -> None:
         self._wait = wait
         self._tell = tell
-        self._tasks: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._tasks: deque[tuple[float, Pending]] = deque()
         self._thread: threading.Thread | None = None
+        self._is_idle = False  # the thread sleeps until it is told of a task
         self._is_closed = False
 
     def add(self, pending: Pending) -> None:
         """See to it that `pending` gets done."""
-        self._tasks.put(_UntilClosed(pending, lambda: self._is_closed))
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._run, name="collectives", daemon=True
-            )
-            self._thread.start()
+        with self._changed:
+            self._tasks.append((time.monotonic() + _MOMENT, pending))
+            if self._is_idle:
+                self._is_idle = False
+                self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="collectives", daemon=True
+                )
+                self._thread.start()
 
     def close(self) -> None:
         """Stop, whatever is left to be done."""
-        self._is_closed = True
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
         if self._thread is not None:
-            self._tasks.put(None)
             self._tell()
             self._thread.join()
 
     def _run(self) -> None:
-        for pending in iter(self._tasks.get, None):
+        while (pending := self._next()) is not None:
             # Who waits for the same in the rank's own thread is told what is wrong.
             with suppress(ServerlessDistError):
-                self._wait(pending)
+                self._wait(_UntilClosed(pending, lambda: self._is_closed))
+
+    def _next(self) -> Pending | None:
+        """Return a task that nobody has done in its moment; None: the end."""
+        with self._changed:
+            while not self._is_closed:
+                if not self._tasks:
+                    self._is_idle = True
+                    self._changed.wait()
+                    continue
+                due, pending = self._tasks[0]
+                left = due - time.monotonic()
+                if pending.is_done or left <= 0:
+                    self._tasks.popleft()
+                    if not pending.is_done:
+                        return pending
+                else:
+                    self._changed.wait(left)
+        return None
 
 
 class _UntilClosed:

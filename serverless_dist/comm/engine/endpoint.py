@@ -11,7 +11,7 @@ The laws:
 4. What has become possible is decided under the lock and done outside it: the lock is
    never held while the transport sends or receives, or while user code runs.
 5. While a non-blocking collective is under way and nobody waits, a thread of the
-   endpoint reads, so that it goes on while the rank computes.
+   endpoint reads after a moment, so that it goes on while the rank computes.
 """
 
 import math

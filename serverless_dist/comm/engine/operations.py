@@ -84,13 +84,19 @@ class SynchronousSend(Operation):
     def __init__(self, endpoint: Endpoint, send: Acknowledged) -> None:
         super().__init__(endpoint)
         self._send = send
-        self.sources = send.sources  # type: ignore[method-assign]
-        self.describe = send.describe  # type: ignore[method-assign]
 
     @property
     def is_done(self) -> bool:
         """Whether the message has been asked for."""
         return self._send.is_done
+
+    def sources(self) -> Collection[int]:
+        """Return the receiver."""
+        return self._send.sources()
+
+    def describe(self) -> str:
+        """Return what it waits for."""
+        return self._send.describe()
 
 
 class Reception(Operation):
@@ -114,26 +120,37 @@ class Reception(Operation):
         self._receive = receive
         self._take: Callable[[Message], Any] | None = take
         self._is_cancelled = False
-        self.sources = receive.sources  # type: ignore[method-assign]
-        self.describe = receive.describe  # type: ignore[method-assign]
+        self._failure: Exception | None = None
 
     @property
     def is_done(self) -> bool:
         """Whether the message is here."""
         return self._receive.message is not None or self._is_cancelled
 
+    def sources(self) -> Collection[int]:
+        """Return the source, if it is one."""
+        return self._receive.sources()
+
+    def describe(self) -> str:
+        """Return what it waits for."""
+        return self._receive.describe()
+
     def peek(self) -> Envelope:
-        """Return the envelope of the message."""
-        message = self._receive.message
-        return self.envelope if message is None else envelope_of(self._state, message)
+        """Return the envelope of the message, which is taken: it fills its buffer."""
+        return self.finish()[1]
 
     def finish(self) -> Outcome:
-        """Return the value of the message and its envelope."""
+        """Return the value of the message and its envelope, or raise what was wrong."""
         message, take = self._receive.message, self._take
         if message is not None and take is not None:
             self._take = None
             self.envelope = envelope_of(self._state, message)
-            self.value = take(message)
+            try:
+                self.value = take(message)
+            except Exception as error:
+                self._failure = error
+        if self._failure is not None:
+            raise self._failure
         return self.value, self.envelope
 
     def cancel(self) -> None:
@@ -141,6 +158,7 @@ class Reception(Operation):
         if self.endpoint is not None and self.endpoint.withdraw(self._receive):
             self._is_cancelled = True
             self.envelope = Envelope(is_cancelled=True)
+            self.endpoint.tell()  # another thread may wait for it
 
 
 class Collective(Operation):
@@ -159,7 +177,7 @@ class Collective(Operation):
         self._channel = channel
         self._steps = steps
         self._receives: Sequence[Receive] = ()
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._is_done = False
         self._step: Send | Recv | Exchange | None = None
         self._advance(None)
@@ -187,7 +205,7 @@ class Collective(Operation):
         """Go on with the messages that the last step waited for, in any thread."""
         try:
             answer = self._answer()
-        except BaseException as error:
+        except Exception as error:
             self._end(error)
         else:
             self._advance(answer)
@@ -205,7 +223,7 @@ class Collective(Operation):
         except StopIteration as stop:
             self.value = stop.value
             self._end(None)
-        except BaseException as error:
+        except Exception as error:  # an operator of the user's may raise anything
             self._end(error)
 
     def _perform(self, step: Send | Recv | Exchange) -> bool:
@@ -231,7 +249,7 @@ class Collective(Operation):
         data = [self._channel.open(receive) for receive in self._receives]
         return data[0] if isinstance(self._step, Recv) else data
 
-    def _end(self, failure: BaseException | None) -> None:
+    def _end(self, failure: Exception | None) -> None:
         self._receives = ()
         self._failure = failure
         self._is_done = True

@@ -127,7 +127,7 @@ class Pickle:
     def decode(self, body: Body) -> Any:
         """Return the object in the body of a message, which this job's key signed."""
         if self._loads is not None:
-            return self._loads(body[0])
+            return self._loads(bytes(body[0]))
         try:
             return decode(body)
         except ProtocolError:

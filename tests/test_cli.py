@@ -182,6 +182,17 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert "Traceback" not in err
 
 
+def test_an_algorithm_that_does_not_exist_is_refused_before_ranks_start(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVERLESS_DIST_ALLREDUCE", "rung")
+    monkeypatch.setattr(subprocess, "Popen", None)  # so nothing can be started
+    code, out, err = tell(capsys, "run", __file__)
+    assert (code, out) == (2, "")
+    assert "there is no algorithm 'rung' for allreduce: use one of" in err
+    assert "Traceback" not in err
+
+
 def test_a_malformed_file_is_named_with_its_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

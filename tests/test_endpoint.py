@@ -1,140 +1,29 @@
-"""The laws of an endpoint: several threads, one reader, and what goes on by itself."""
+"""The laws of an endpoint: any thread may call anything, and one reads for all."""
 
-import os
-import queue
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, field
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from serverless_dist.comm import ANY_SOURCE, ANY_TAG, Endpoint
-from serverless_dist.comm.engine.background import Background, Pending
-from serverless_dist.comm.engine.endpoint import ACKNOWLEDGEMENTS
-from serverless_dist.comm.engine.matching import TAG_BITS, TAG_MASK, Receive
+from serverless_dist.comm.engine.matching import Receive
 from serverless_dist.errors import DeadlineError, ProtocolError, UsageError
 from serverless_dist.testing.clock import HandClock
-from serverless_dist.testing.transports import LinkedTransport, connect
+from serverless_dist.testing.transports import connect
 from serverless_dist.transport import Message
-
-CONTEXT = 8
-HERE, THERE = 0, 1
-
-
-class WatchedTransport(LinkedTransport):
-    """Tells who reads it, for whom they look and how often it is woken."""
-
-    def __init__(self, linked: LinkedTransport) -> None:
-        super().__init__(linked.rank, linked._inboxes)
-        self.readers: list[threading.Thread] = []
-        self.expected: list[set[int]] = []
-        self.wakes = 0
-        self.is_read = False
-
-    def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
-        assert not self.is_read, "two threads read at once"
-        self.readers.append(threading.current_thread())
-        self.expected.append(set(expect))
-        self.is_read = True
-        try:
-            return super().receive(wait, expect)
-        finally:
-            self.is_read = False
-
-    def wake(self) -> None:
-        self.wakes += 1
-        super().wake()
-
-
-class ChoosyTransport(WatchedTransport):
-    """Brings only what is expected, as an object store does."""
-
-    def __init__(self, linked: LinkedTransport) -> None:
-        super().__init__(linked)
-        self._held: list[Message] = []
-
-    def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
-        fit = [m for m in self._held if not expect or m.source in expect]
-        if fit:
-            self._held = [m for m in self._held if m not in fit]
-            return fit
-        arrived = super().receive(wait, expect)
-        kept = [m for m in arrived if expect and m.source not in expect]
-        self._held += kept
-        return [m for m in arrived if m not in kept]
-
-
-@dataclass
-class Flag:
-    """Something to wait for that the test brings about."""
-
-    is_done: bool = False
-    peers: tuple[int, ...] = field(default=())
-
-    def sources(self) -> Collection[int]:
-        return self.peers
-
-    def describe(self) -> str:
-        return "for a flag"
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) <= before
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as executor:
-        yield executor
-
-
-@pytest.fixture
-def linked() -> tuple[Endpoint, WatchedTransport, LinkedTransport]:
-    """Return an endpoint, its transport, and that of its peer."""
-    here, there = connect(2)
-    transport = WatchedTransport(here)
-    return Endpoint(transport), transport, there
-
-
-Linked = tuple[Endpoint, WatchedTransport, LinkedTransport]
-
-
-def message(tag: int, source: int = THERE, dest: int = HERE, text: str = "") -> Message:
-    return Message(source, (dest,), CONTEXT, tag, (text.encode(),))
-
-
-def receive(endpoint: Endpoint, source: int, tag: int) -> str:
-    wanted = Receive(CONTEXT, source, tag)
-    if not endpoint.expect((wanted,)):
-        endpoint.wait(wanted)
-    assert wanted.message is not None
-    return bytes(wanted.message.body[0]).decode()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Let other threads run until the condition holds; the test's limit ends it."""
-    while not condition():
-        os.sched_yield()
-
-
-def start_waiting(
-    pool: ThreadPoolExecutor,
-    endpoint: Endpoint,
-    transport: WatchedTransport,
-    patterns: Sequence[tuple[int, int]],
-) -> list[Future[str]]:
-    """Have a thread wait for each source and tag, the first one reading for all."""
-    futures = []
-    for number, (source, tag) in enumerate(patterns):
-        futures.append(pool.submit(receive, endpoint, source, tag))
-        until(lambda n=number: transport.is_read and endpoint._followers == n)  # type: ignore[misc]
-    return futures
+from tests.watched import (
+    CONTEXT,
+    HERE,
+    THERE,
+    ChoosyTransport,
+    Flag,
+    Linked,
+    WatchedTransport,
+    message,
+    receive,
+    start_waiting,
+    until,
+)
 
 
 def test_one_thread_reads_for_all_that_wait(
@@ -276,69 +165,15 @@ def test_a_rank_alone_is_told_that_its_wait_is_a_mistake_unless_others_run(
     assert waiting.result() == "mine"
 
 
-def test_a_synchronous_send_is_done_when_its_message_is_asked_for() -> None:
-    here, there = map(Endpoint, connect(2))
-    send = here.post_synchronous(message(7, HERE, THERE, "sync"))
-    assert send.describe() == "for a receive of tag 7 by rank 1"
-    there.poll()
-    found = there.find(CONTEXT, HERE, 7)
-    assert found is not None
-    assert found.tag & TAG_MASK == 7
-    here.poll()
-    assert not send.is_done
-    assert there.take(CONTEXT, HERE, 7) is found
-    here.poll()
-    assert send.is_done
-    assert not here._unacknowledged
-
-
-def test_a_receive_of_what_is_here_already_tells_the_sender_at_once() -> None:
-    here, there = map(Endpoint, connect(2))
-    send = here.post_synchronous(message(7, HERE, THERE))
-    there.poll()
-    assert there.expect((Receive(CONTEXT, HERE, 7),))
-    here.wait(send)
-
-
-def test_a_posted_receive_tells_the_sender_when_the_message_comes() -> None:
-    here, there = map(Endpoint, connect(2))
-    assert not there.expect((Receive(CONTEXT, ANY_SOURCE, ANY_TAG),))
-    send = here.post_synchronous(message(7, HERE, THERE))
-    there.poll()
-    here.wait(send)
-
-
-def test_synchronous_sends_are_told_apart_and_may_go_to_oneself() -> None:
-    endpoint = Endpoint(connect(1)[0])
-    sends = [endpoint.post_synchronous(message(t, HERE, HERE)) for t in (1, 1, 2)]
-    assert receive(endpoint, HERE, 2) == ""
-    assert [send.is_done for send in sends] == [False, False, True]
-    receive(endpoint, HERE, 1)
-    assert [send.is_done for send in sends] == [True, False, True]
-    receive(endpoint, HERE, 1)
-    assert sends[1].is_done
-
-
-def test_an_acknowledgement_of_nothing_is_dropped(linked: Linked) -> None:
-    endpoint, _, there = linked
-    stray = Message(THERE, (HERE,), ACKNOWLEDGEMENTS, 12, (b"",))
-    there.send([stray, message(1 | 3 << TAG_BITS, text="sync")])
-    endpoint.poll()
-    endpoint.poll()
-    assert endpoint.waiting == 1
-    assert receive(endpoint, THERE, 1) == "sync"
-
-
 def test_then_is_called_once_when_the_last_message_has_come(linked: Linked) -> None:
     endpoint, _, there = linked
-    called: list[bool] = []
+    called: list[Message | None] = []
     receives = [Receive(CONTEXT, THERE, tag) for tag in range(3)]
 
     def then() -> None:
-        # Another thread gets in: the lock is not held.
+        # Another thread gets in, so the lock is not held.
         with ThreadPoolExecutor(1) as other:
-            called.append(other.submit(endpoint.find, CONTEXT, THERE, 9).done())
-            other.submit(endpoint.find, CONTEXT, THERE, 9).result()
+            called.append(other.submit(endpoint.find, CONTEXT, THERE, 9).result())
 
     there.send([message(1)])
     endpoint.poll()
@@ -414,89 +249,6 @@ def test_threads_of_two_ranks_talk_at_the_same_time(
     pairs = [(rank, tag) for rank in range(2) for tag in range(threads)]
     for each in [pool.submit(talk, *pair) for pair in pairs]:
         assert each.result() == [str(number) for number in range(count)]
-
-
-def test_what_is_under_way_goes_on_while_nobody_waits(linked: Linked) -> None:
-    endpoint, _, there = linked
-    gone_on = threading.Event()
-    with closing(endpoint):
-        wanted = Receive(CONTEXT, THERE, 1)
-        assert not endpoint.expect((wanted,), gone_on.set)
-        endpoint.keep_going(wanted)
-        there.send([message(1)])
-        assert gone_on.wait(30.0)
-
-
-def test_closing_ends_the_thread_whatever_is_under_way(
-    pool: ThreadPoolExecutor, linked: Linked
-) -> None:
-    endpoint, transport, there = linked
-    endpoint.keep_going(Flag(peers=(THERE,)))
-    until(lambda: transport.is_read)
-    follower = pool.submit(receive, endpoint, THERE, 1)
-    until(lambda: endpoint._followers == 1)
-    endpoint.close()
-    assert "collectives" not in {thread.name for thread in threading.enumerate()}
-    there.send([message(1, text="still read")])
-    assert follower.result() == "still read"
-
-
-def test_closing_ends_the_thread_while_another_one_reads(
-    pool: ThreadPoolExecutor, linked: Linked
-) -> None:
-    endpoint, transport, there = linked
-    (reader,) = start_waiting(pool, endpoint, transport, [(THERE, 1)])
-    endpoint.keep_going(Flag())
-    until(lambda: endpoint._followers == 1)
-    endpoint.close()
-    endpoint.close()
-    there.send([message(1)])
-    reader.result()
-
-
-def test_an_endpoint_without_a_thread_is_closed_in_silence(linked: Linked) -> None:
-    endpoint, transport, _ = linked
-    endpoint.close()
-    assert transport.wakes == 0
-
-
-def test_what_fails_in_the_background_does_not_keep_the_rest() -> None:
-    done: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def wait(pending: Pending) -> None:
-        if pending.describe() != "for nothing":
-            raise DeadlineError(pending.describe())
-        done.put(pending.describe())
-
-    background = Background(wait, lambda: None)
-    background.add(Flag())
-    flag = Flag()
-    flag.describe = lambda: "for nothing"  # type: ignore[method-assign]
-    background.add(flag)
-    assert done.get(timeout=30.0) == "for nothing"
-    background.close()
-
-
-def test_threads_that_begin_something_at_once_share_one_thread(
-    pool: ThreadPoolExecutor,
-) -> None:
-    for _ in range(50):
-        seen: set[threading.Thread] = set()
-        together = threading.Barrier(8)
-        background = Background(
-            lambda _, s=seen: s.add(threading.current_thread()),  # type: ignore[misc]
-            lambda: None,
-        )
-
-        def add(background: Background, together: threading.Barrier) -> None:
-            together.wait()
-            background.add(Flag())
-
-        begun = [pool.submit(partial(add, background, together)) for _ in range(8)]
-        for each in begun:
-            each.result()
-        background.close()
-        assert len(seen) == 1
 
 
 def test_repr_is_a_status_line(linked: Linked) -> None:

@@ -203,6 +203,14 @@ def test_an_argument_that_cannot_be_pickled_is_named() -> None:
         ({"timeout": "5"}, "cannot run for '5' s"),
         ({"timeout": float("nan")}, "cannot run for nan s"),
         ({"config": {}}, "config is a dict: give a Config"),
+        (
+            {"config": sd.Config(algorithms={"allreduce": "rung"})},
+            "no algorithm 'rung' for allreduce: use one of recursive_doubling",
+        ),
+        (
+            {"config": sd.Config(algorithms={"allspread": "ring"})},
+            "no collective 'allspread': use one of barrier",
+        ),
     ],
     ids=str,
 )

@@ -166,7 +166,9 @@ class AwsClients:
         self.region: str = session.region_name
         with aws_errors("AWS session", self.region, self.region):
             self.partition: str = session.get_partition_for_region(self.region)
-        self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
+        self.pool = ThreadPoolExecutor(
+            _THREADS, thread_name_prefix="serverless_dist aws"
+        )
 
     def close(self) -> None:
         """End the threads and close the connections; twice is no error."""

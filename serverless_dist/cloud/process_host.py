@@ -33,7 +33,12 @@ def main(lifeline: int, answer: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, write_through=False)
-    watch = Thread(target=_end_with_parent, args=(lifeline,), daemon=True)
+    watch = Thread(
+        target=_end_with_parent,
+        args=(lifeline,),
+        name="serverless_dist lifeline",
+        daemon=True,
+    )
     watch.start()
     try:
         result = _resolve(handler)(payload)

@@ -1,10 +1,10 @@
 """Collective calls on buffers that return when they are done.
 
 A buffer is anything with the buffer protocol, alone or with count and datatype (see
-`comm.data.buffers`). `IN_PLACE` as `sendbuf`, at the root or on all ranks as MPI has it,
-says that the data are in `recvbuf` already; as `recvbuf` of a scatter's root, that they
-stay in `sendbuf`. What is of no use to a rank, as the `recvbuf` of one that is not the
-root, may be None. On an intercommunicator each group gets what the other gives, and
+`comm.data.buffers`). `IN_PLACE` as `sendbuf`, at the root or on all ranks as MPI has
+it, says that the data are in `recvbuf` already; as `recvbuf` of a scatter's root, that
+they stay in `sendbuf`. What is of no use to a rank, as the `recvbuf` of one that is not
+the root, may be None. On an intercommunicator each group gets what the other gives, and
 the root's group passes `ROOT` and, if it is not the root, `PROC_NULL`.
 
 A mistake is found before anything is sent, but for a message that is longer than its

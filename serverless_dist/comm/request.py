@@ -382,7 +382,7 @@ def _wait(pending: "Operation | _Group", operations: Sequence[Operation]) -> Non
 
 
 def _poll(operations: Sequence[Operation]) -> None:
-    _endpoint(operations).poll()
+    _endpoint(operations).poll(_Group(operations, all))
 
 
 def _active(requests: Sequence[Request]) -> list[Operation]:

@@ -5,7 +5,7 @@ import runpy
 import textwrap
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from types import FrameType
 from typing import NoReturn
@@ -92,22 +92,35 @@ def _attempt(
         boot = time.time() - invitation.started
         started = time.monotonic()
         try:
-            value = function(world, *args)
+            value = _call(function, world, args)
         finally:
             seconds = time.monotonic() - started
             phases = _phases(boot, seconds, endpoint.times)
-        transport.close()
+        endpoint.close()
         return _enclosed_value(value), None, phases
     except SystemExit as error:
-        if error.code in (None, 0):
-            return enclosed(None), None, phases
         return (), _exit(error), phases
     except BaseException as error:
         return (), _failure(error), phases
 
 
+def _call(
+    function: Callable[..., object], world: Communicator, args: Sequence[object]
+) -> object:
+    """Return what the function returns; None if it leaves as one that succeeded."""
+    __tracebackhide__ = True
+    try:
+        return function(world, *args)
+    except SystemExit as error:
+        if error.code in (None, 0):
+            return None
+        raise
+
+
 def _phases(boot: float, seconds: float, times: PhaseTimes) -> Phases:
-    return Phases(boot, seconds - times.send - times.wait, times.send, times.wait)
+    # Threads that wait at the same time count each.
+    compute = max(0.0, seconds - times.send - times.wait)
+    return Phases(boot, compute, times.send, times.wait)
 
 
 def _load(invitation: Invitation, cloud: Cloud) -> bytearray:

@@ -38,6 +38,17 @@ class BufferCollectivesSuite(ABC):
         for size in FEW:
             self.run(size, function)
 
+    def test_bcast_fills_the_start_of_a_larger_buffer(self) -> None:
+        def function(comm: Communicator) -> None:
+            buf = numbers(2 if comm.rank == 0 else 5, 10 * comm.rank)
+            comm.Bcast(buf)
+            assert buf[:2].tolist() == [0, 1]
+            if comm.rank:
+                assert buf[2:].tolist() == numbers(5, 10 * comm.rank)[2:].tolist()
+
+        for size in FEW:
+            self.run(size, function)
+
     def test_bcast_of_a_column_leaves_the_rest_alone(self) -> None:
         def function(comm: Communicator) -> None:
             column = MPI.INT32_T.Create_vector(3, 1, 2).Commit()

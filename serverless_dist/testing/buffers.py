@@ -64,7 +64,8 @@ class BuffersSuite(ABC):
         def function(comm: Communicator) -> None:
             right, left = around(comm)
             status = Status()
-            for buf in (b"", b"bytes", bytearray(b"abc"), np.arange(3.0)):
+            buffers: list[Any] = [b"", b"bytes", bytearray(b"abc"), np.arange(3.0)]
+            for buf in buffers:
                 into = bytearray(100)
                 comm.Send(buf, right)
                 comm.Recv(into, left, status=status)

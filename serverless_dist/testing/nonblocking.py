@@ -20,39 +20,45 @@ Box = np.ndarray[Any, np.dtype[np.int32]]
 
 def started(comm: Communicator) -> Iterator[tuple[MPI.Request, Box, list[int]]]:
     """Start one call after the other; give request, result and what it has to be."""
-    rank, size = comm.rank, comm.size
-    ranks = list(range(size))
-    total = sum(ranks)
-
-    def box(count: int = 1) -> Box:
-        return numbers(count, -99)
-
-    mine = numbers(1, rank)
     yield comm.Ibarrier(), numbers(0), []
-    got = box()
-    yield comm.Iallreduce(mine, got), got, [total]
+    yield from moves(comm)
+    yield from reductions(comm)
+
+
+def moves(comm: Communicator) -> Iterator[tuple[MPI.Request, Box, list[int]]]:
+    """Start those that move data; see `started`."""
+    rank, size = comm.rank, comm.size
+    ranks, mine = list(range(size)), numbers(1, rank)
     got = numbers(1, rank)
     yield comm.Ibcast(got, size - 1), got, [size - 1]
-    got = box(size)
+    got = numbers(size, -99)
     yield comm.Iallgather(mine, got), got, ranks
-    got = box(size)
+    got = numbers(size, -99)
     sent = numbers(size, 100 * rank)
     yield comm.Ialltoall(sent, got), got, [100 * source + rank for source in ranks]
-    got = box()
+    got = numbers(1, -99)
     yield comm.Iscatter(numbers(size), got), got, [rank]
-    got = box(size)
+    got = numbers(size, -99)
     result = ranks if rank == 0 else got.tolist()
     yield comm.Igather(mine, got), got, result
-    got = box()
+
+
+def reductions(comm: Communicator) -> Iterator[tuple[MPI.Request, Box, list[int]]]:
+    """Start those that combine data; see `started`."""
+    rank, size = comm.rank, comm.size
+    total, mine, sent = sum(range(size)), numbers(1, rank), numbers(size, 100 * rank)
+    got = numbers(1, -99)
+    yield comm.Iallreduce(mine, got), got, [total]
+    got = numbers(1, -99)
     result = [total] if rank == size - 1 else got.tolist()
     yield comm.Ireduce(mine, got, root=size - 1), got, result
-    got = box()
+    got = numbers(1, -99)
     yield comm.Iscan(mine, got), got, [sum(range(rank + 1))]
-    got = box()
+    got = numbers(1, -99)
     yield comm.Iexscan(mine, got), got, [sum(range(rank))] if rank else [-99]
-    got = box()
+    got = numbers(1, -99)
     yield comm.Ireduce_scatter_block(sent, got), got, [100 * total + size * rank]
-    got = box()
+    got = numbers(1, -99)
     yield comm.Ireduce_scatter(sent, got, [1] * size), got, [100 * total + size * rank]
 
 

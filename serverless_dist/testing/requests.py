@@ -180,7 +180,7 @@ class RequestsSuite(ABC):
             statuses = [Status() for _ in requests]
             for tag in range(3):
                 comm.Send(numbers(3), right, tag)
-            with fails_with(ERR_TRUNCATE):
+            with fails_with(MPI.ERR_IN_STATUS):
                 Request.Waitall(requests, statuses)
             assert boxes[0].tolist() == boxes[2].tolist() == [0, 1, 2]
             errors = [status.Get_error() for status in statuses]

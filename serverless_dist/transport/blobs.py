@@ -54,7 +54,9 @@ class BlobTransport:
         self._sent: defaultdict[str, int] = defaultdict(int)
         self._lanes = [_Lanes(self._root, source, rank) for source in range(size)]
         self._read: list[str] = []
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+        self._pool = ThreadPoolExecutor(
+            _THREADS, thread_name_prefix="serverless_dist blobs"
+        )
         self._waker = Condition()
         self._is_woken = False
 

@@ -49,7 +49,9 @@ class HybridTransport:
         self._largest = cloud.topic.max_body - header_reserve(size)
         self._prefix = f"{key.job.hex()}/large/{rank}/"
         self._puts = 0
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hybrid")
+        self._pool = ThreadPoolExecutor(
+            _THREADS, thread_name_prefix="serverless_dist hybrid"
+        )
 
     def __repr__(self) -> str:
         return f"<HybridTransport rank {self.rank} of {self.size}: {self._puts} puts>"

@@ -104,7 +104,9 @@ class Outgoing:
             return
         self._backlog += [(memoryview(bytes(view)), fd) for view, fd in rest]
         if self._writer is None:
-            self._writer = Thread(target=self._drain, daemon=True)
+            self._writer = Thread(
+                target=self._drain, name="serverless_dist writer", daemon=True
+            )
             self._writer.start()
 
     def _connect(self) -> bool:

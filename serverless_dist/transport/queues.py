@@ -3,7 +3,8 @@
 Each rank owns one mailbox. Whatever one `send` call carries for several ranks shares
 PublishBatch requests; a call for a single rank goes straight to its mailbox, which
 saves a hop. Deletes are held back until ten make a batch, or until a third of the
-visibility time-out has passed: a duplicate costs a request, a delete does too.
+visibility time-out has passed: a duplicate costs a request, a delete does too. Nobody
+waits for a delete: a thread makes the request while the rank goes on.
 
 A rank wakes itself by a body that is no frame in its own mailbox: only the service can
 end a request that waits. Whoever else sends one ends a wait early, and no more.
@@ -11,8 +12,9 @@ end a request that waits. Whoever else sends one ends a wait early, and no more.
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from threading import Thread
 
-from serverless_dist.cloud import Cloud, Delivery, Entry
+from serverless_dist.cloud import Cloud, Delivery, Entry, Queue
 from serverless_dist.cloud.limits import (
     MAX_BATCH,
     MAX_RECEIVE,
@@ -52,6 +54,7 @@ class QueueTransport:
         self._outbox = Outbox(key)
         self._receipts: list[str] = []
         self._delete_by = 0.0
+        self._deleting: list[_Deletion] = []
 
     def __repr__(self) -> str:
         held = len(self._receipts)
@@ -99,6 +102,7 @@ class QueueTransport:
     def receive_arrivals(self, wait: float) -> list[Arrival]:
         """Return what has arrived with its kind; nothing after a `wake`."""
         deadline = self._clock.now() + wait
+        self._finish_deleting(only_done=True)
         while True:
             left = min(max(0.0, deadline - self._clock.now()), MAX_WAIT)
             deliveries = self._mailboxes[self.rank].receive(MAX_RECEIVE, left)
@@ -119,9 +123,8 @@ class QueueTransport:
 
     def close(self) -> None:
         """Delete what was received; what was sent is already in the queues."""
-        receipts, self._receipts = self._receipts, []
-        if receipts:
-            self._mailboxes[self.rank].delete(receipts)
+        self._delete(len(self._receipts))
+        self._finish_deleting(only_done=False)
 
     def _forget(self, deliveries: Sequence[Delivery]) -> None:
         now = self._clock.now()
@@ -129,8 +132,46 @@ class QueueTransport:
             self._delete_by = now + _DELETE_WITHIN
         self._receipts += [delivery.receipt for delivery in deliveries]
         whole = len(self._receipts) // MAX_BATCH * MAX_BATCH
-        due = len(self._receipts) if now >= self._delete_by else whole
-        ripe, self._receipts = self._receipts[:due], self._receipts[due:]
+        self._delete(len(self._receipts) if now >= self._delete_by else whole)
+
+    def _delete(self, count: int) -> None:
+        """Start to delete what was received first."""
+        ripe, self._receipts = self._receipts[:count], self._receipts[count:]
         if ripe:
-            self._mailboxes[self.rank].delete(ripe)
-            self._delete_by = now + _DELETE_WITHIN
+            deletion = _Deletion(self._mailboxes[self.rank], ripe)
+            self._deleting.append(deletion)
+            deletion.start()
+            self._delete_by = self._clock.now() + _DELETE_WITHIN
+
+    def _finish_deleting(self, *, only_done: bool) -> None:
+        """Wait for deletions, unless `only_done`; raise what one has raised."""
+        done = [each for each in self._deleting if not (only_done and each.is_alive())]
+        self._deleting = [each for each in self._deleting if each not in done]
+        for deletion in done:
+            deletion.join()
+        for deletion in done:
+            if deletion.failure is not None:
+                raise deletion.failure
+
+
+class _Deletion(Thread):
+    """Deletes from a mailbox, once.
+
+    Attributes
+    ----------
+    failure
+        What it has raised.
+    """
+
+    def __init__(self, mailbox: Queue, receipts: Sequence[str]) -> None:
+        super().__init__(name="serverless_dist deletion", daemon=True)
+        self._mailbox = mailbox
+        self._receipts = receipts
+        self.failure: Exception | None = None
+
+    def run(self) -> None:
+        """Delete."""
+        try:
+            self._mailbox.delete(self._receipts)
+        except Exception as error:
+            self.failure = error

@@ -64,7 +64,7 @@ class Background:
                 self._changed.notify()
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=self._run, name="collectives", daemon=True
+                    target=self._run, name="serverless_dist collectives", daemon=True
                 )
                 self._thread.start()
 

@@ -4,14 +4,16 @@ The laws:
 
 1. A message to oneself never leaves the process; it is copied all the same.
 2. A wait ends with what it is for, or at the job's deadline with a `DeadlineError`
-   that names rank, peer, tag and how long; a wait that only this rank could end, and
-   did not, is a `UsageError` at once.
+   that names rank, peer, tag and how long. Where the program has no other thread and
+   only this rank itself could send what it waits for, it is a `UsageError` at once.
 3. Any thread may call anything at any time. Of the threads that wait, one reads the
-   transport for all; when it stops, another goes on.
+   transport for all: it looks for what any of them, and any posted receive, lacks.
+   When it stops, another goes on.
 4. What has become possible is decided under the lock and done outside it: the lock is
-   never held while the transport sends or receives, or while user code runs.
+   never held while the transport sends, receives or is woken, or while user code runs.
 5. While a non-blocking collective is under way and nobody waits, a thread of the
-   endpoint reads after a moment, so that it goes on while the rank computes.
+   endpoint reads, so that it goes on while the rank computes.
+6. A transport that has failed stays failed: all who wait, then or later, are told why.
 """
 
 import math
@@ -24,6 +26,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 
+from serverless_dist.comm.constants import ANY_SOURCE
 from serverless_dist.comm.engine.background import Background, Pending
 from serverless_dist.comm.engine.matching import TAG_BITS, TAG_MASK, Matching, Receive
 from serverless_dist.comm.engine.times import PhaseTimes, Stopwatch
@@ -33,6 +36,9 @@ from serverless_dist.transport import Message, Transport
 PATIENCE = 20.0  # seconds of one call of the transport: it need not know "for ever"
 ACKNOWLEDGEMENTS = 5
 """The context of acknowledgements; those of communicators are paired, even and odd."""
+
+OWN_THREAD = "serverless_dist"
+"""What the names of this package's own threads begin with."""
 
 _MOST_UNACKNOWLEDGED = 1 << 22  # their numbers travel in the upper bits of a tag
 
@@ -93,9 +99,9 @@ class Endpoint:
         self._unacknowledged: dict[int, Acknowledged] = {}
         self._ready: deque[Callable[[], None]] = deque()
         self._is_read = False  # a thread is in the transport's receive
-        self._is_selective = False  # ... and only looks for what it needs itself
         self._followers = 0  # threads that wait for that one
-        self._background = Background(self.wait, self.tell)
+        self._failure: Exception | None = None
+        self._background = Background(self._work, self.tell)
         self.rank = transport.rank
         self.size = transport.size
         self.channel = channel
@@ -201,77 +207,81 @@ class Endpoint:
         if pending.is_done:
             return
         phase = self.stopwatch.start()
-        started = now = self._clock()
         try:
-            while True:
-                if now >= self._deadline:
-                    waited = f"rank {self.rank} waited {now - started:.1f} s"
-                    msg = f"{waited} {pending.describe()}"
-                    raise DeadlineError(msg)
-                self._turn(pending, min(self._deadline - now, PATIENCE))
-                if pending.is_done:
-                    return
-                now = self._clock()
+            self._work(pending)
         finally:
             self.stopwatch.waited(phase)
 
-    def poll(self) -> None:
-        """Take in what has arrived, without waiting."""
+    def poll(self, pending: Pending | None = None) -> None:
+        """Take in what has arrived, of what `pending` or any receive lacks."""
         self._settle()
-        self._turn(None, 0.0)
-
-    def later(self, action: Callable[[], None]) -> None:
-        """Have `action` called, outside the lock, by the next thread that can."""
-        self._ready.append(action)
+        if pending is None or not pending.is_done:
+            self._turn(pending, 0.0)
 
     def tell(self) -> None:
         """Let waiting threads see that something is done that no message tells."""
         with self._lock:
             if self._followers:
                 self._changed.notify_all()
-            if self._is_read:
-                self._transport.wake()
+            is_read = self._is_read
+        if is_read:
+            self._transport.wake()
 
     def keep_going(self, pending: Pending) -> None:
         """Read in the background until `pending` is done."""
         self._background.add(pending)
 
     def close(self) -> None:
-        """Stop the thread in the background, if there is one."""
+        """Stop reading, then close the transport, which sends what is left."""
         self._background.close()
+        self._transport.close()
+
+    def _work(self, pending: Pending) -> None:
+        """Read, or wait for who does, until `pending` is done."""
+        started = now = self._clock()
+        while not pending.is_done:
+            if now >= self._deadline:
+                waited = f"rank {self.rank} waited {now - started:.1f} s"
+                msg = f"{waited} {pending.describe()}"
+                raise DeadlineError(msg)
+            self._turn(pending, min(self._deadline - now, PATIENCE))
+            now = self._clock()
 
     def _turn(self, pending: Pending | None, wait: float) -> None:
         """Read the transport once, or wait for the thread that does."""
         with self._lock:
+            if self._failure is not None:
+                raise self._failure
             if self._ready or (pending is not None and pending.is_done):
                 wait = 0.0
             if self._is_read:
                 if wait:
-                    self._follow(wait)
+                    self._followers += 1
+                    self._changed.wait(wait)
+                    self._followers -= 1
                 return
-            expect = self._expected(pending) if pending is not None and wait else ()
+            expect = self._expected(pending)
             self._is_read = True
-            self._is_selective = bool(expect)
-        arrived: Sequence[Message] = ()
         try:
             arrived = self._transport.receive(wait, expect)
-        finally:
-            with self._lock:
-                self._is_read = False
-                for message in arrived:
-                    self._deliver(message)
-                if self._followers:
-                    self._changed.notify_all()
+        except BaseException as error:
+            self._end_reading((), error)
+            raise
+        self._end_reading(arrived, None)
         if self._ready:
             self._settle()
 
-    def _follow(self, wait: float) -> None:
-        if self._is_selective:
-            self._is_selective = False
-            self._transport.wake()  # it is to look for everybody's messages
-        self._followers += 1
-        self._changed.wait(wait)
-        self._followers -= 1
+    def _end_reading(
+        self, arrived: Sequence[Message], failure: BaseException | None
+    ) -> None:
+        with self._lock:
+            self._is_read = False
+            if isinstance(failure, Exception):
+                self._failure = failure
+            for message in arrived:
+                self._deliver(message)
+            if self._followers:
+                self._changed.notify_all()
 
     def _deliver_own(self, messages: Sequence[Message]) -> None:
         copies = [
@@ -331,17 +341,27 @@ class Endpoint:
                 return
             action()
 
-    def _expected(self, pending: Pending) -> Collection[int]:
-        """Under the lock: return whose messages to look for, if not for everybody's.
+    def _expected(self, pending: Pending | None) -> Collection[int]:
+        """Under the lock: return whose messages are lacked; empty: anybody's.
 
         Raises `UsageError` if none will ever end the wait.
         """
-        sources = pending.sources()
-        is_alone = self.size == 1 or self.rank in sources
-        if is_alone and threading.active_count() == 1:
+        posted = self._matching.sources
+        named: Collection[int] = posted if pending is None else pending.sources()
+        is_own = all(source == self.rank for source in named)
+        if pending is not None and is_own and (named or self.size == 1):
+            self._check_hope(pending)
+        if not named or ANY_SOURCE in posted:
+            return ()
+        acknowledging = {send.dest for send in self._unacknowledged.values()}
+        return acknowledging.union(named, posted) - {self.rank}
+
+    def _check_hope(self, pending: Pending) -> None:
+        """Raise if no thread of the program's is left that could end the wait."""
+        names = [thread.name for thread in threading.enumerate()]
+        if sum(not name.startswith(OWN_THREAD) for name in names) == 1:
             msg = (
                 f"rank {self.rank} waits {pending.describe()}, which only it could "
                 f"send itself: send a message before waiting for it"
             )
             raise UsageError(msg)
-        return () if self._followers else sources

@@ -79,7 +79,13 @@ class Matching:
         self._numbers = count()
         self._messages: dict[_Pattern, OrderedDict[int, Message]] = {}
         self._receives: dict[_Pattern, OrderedDict[int, Receive]] = {}
+        self._sources: dict[int, int] = {}  # how many receives wait for each
         self._length = 0
+
+    @property
+    def sources(self) -> Collection[int]:
+        """Whom receives wait for; `ANY_SOURCE` is among them if one waits for any."""
+        return self._sources.keys()
 
     def add(self, message: Message) -> Receive | None:
         """Give an arriving message to the receive it returns, or file it."""
@@ -108,6 +114,8 @@ class Matching:
         if file is None:
             file = self._receives[receive.pattern] = OrderedDict()
         file[receive.number] = receive
+        source = receive.source
+        self._sources[source] = self._sources.get(source, 0) + 1
         return False
 
     def withdraw(self, receive: Receive) -> bool:
@@ -117,6 +125,10 @@ class Matching:
             return False
         if not file:
             del self._receives[receive.pattern]
+        source = receive.source
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
         return True
 
     def find(self, context: int, source: int, tag: int) -> Message | None:

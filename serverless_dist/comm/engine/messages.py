@@ -102,7 +102,11 @@ class Origin:
             return None
         receive = Receive(state.context, self.source, self.tag)
         if not state.endpoint.expect((receive,)):
-            state.endpoint.wait(receive)
+            try:
+                state.endpoint.wait(receive)
+            except BaseException:
+                state.endpoint.withdraw(receive)  # the next one gets the message
+                raise
         message = receive.message
         assert message is not None  # the wait has ended
         value = take(message)
@@ -125,14 +129,14 @@ class Origin:
         endpoint = self.state.endpoint
         message = endpoint.find(self.state.context, self.source, self.tag)
         if message is None:
-            endpoint.poll()
+            endpoint.poll(self._probe(self.source))
             message = endpoint.find(self.state.context, self.source, self.tag)
         return None if message is None else envelope_of(self.state, message)
 
     def wait(self) -> Envelope:
         """Wait for a message, and return its envelope; it stays."""
         while (envelope := self.find()) is None:
-            self._wait()
+            self._wait(self.source)
         return envelope
 
     def take(self) -> Message | None:
@@ -146,13 +150,15 @@ class Origin:
         if self.source is None:
             return None
         while (message := self.take()) is None:
-            self._wait()
+            self._wait(self.source)
         return message
 
-    def _wait(self) -> None:
-        source = ANY_SOURCE if self.source is None else self.source
-        endpoint = self.state.endpoint
-        endpoint.wait(_Probe(endpoint, self.state.context, source, self.tag))
+    def _wait(self, source: int | None) -> None:
+        if source is not None:
+            self.state.endpoint.wait(self._probe(source))
+
+    def _probe(self, source: int) -> "_Probe":
+        return _Probe(self.state.endpoint, self.state.context, source, self.tag)
 
 
 class _Probe(Receive):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from serverless_dist.comm.algorithms import allgather, among, exchange, inter, reduce
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 from serverless_dist.testing.simulate import Simulation, data_bytes, simulate
 from tests.simulated import M, datum, each_size_and_1021, numbers, vector_bytes
 from tests.test_algorithms_objects import watched

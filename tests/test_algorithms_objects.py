@@ -14,7 +14,7 @@ from serverless_dist.comm.algorithms import (
     scatter,
 )
 from serverless_dist.comm.algorithms.costs import Cost
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 from serverless_dist.errors import UsageError
 from serverless_dist.testing.simulate import simulate
 from tests.simulated import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serverless_dist.comm.algorithms import allreduce, reduce, scan
-from serverless_dist.comm.engine.steps import Steps
+from serverless_dist.comm.steps import Steps
 from serverless_dist.testing.simulate import simulate
 from tests.simulated import (
     M,

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from serverless_dist.comm.algorithms import bcast, reduce, reduce_scatter, vectors
-from serverless_dist.comm.engine.steps import Steps
+from serverless_dist.comm.steps import Steps
 from serverless_dist.testing.simulate import simulate
 from tests.simulated import (
     assert_costs,

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from serverless_dist.comm.algorithms import CANDIDATES, Algorithm, choose
 from serverless_dist.comm.algorithms.channels import CHANNELS
-from serverless_dist.comm.engine.steps import Steps
+from serverless_dist.comm.steps import Steps
 from serverless_dist.testing.simulate import simulate
 from tests.simulated import counts, folded, words
 

@@ -182,6 +182,19 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("command", ["infer", "run", "algorithms"])
+def test_help_names_all_commands_and_the_options_of_one(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    code, out, err = tell(capsys, "--help")
+    assert (code, err) == (0, "")
+    assert f"    {command}" in out
+    code, out, err = tell(capsys, command, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: serverless-dist {command}")
+    assert "--json FILE" in out
+
+
 def test_an_algorithm_that_does_not_exist_is_refused_before_ranks_start(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,3 +140,13 @@ def test_a_rank_starts_without(heavy: str) -> None:
         "sys.exit(sys.argv[1] in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, heavy], check=True)
+
+
+@pytest.mark.parametrize("heavy", ["boto3", "scipy", "rich", "moto"])
+def test_the_command_that_runs_scripts_starts_without(heavy: str) -> None:
+    code = (
+        "import sys; from serverless_dist.cli import main;"
+        "assert main(['run', 'nowhere.py']) == 2;"
+        "sys.exit(sys.argv[1] in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, heavy], check=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 from serverless_dist.errors import ProtocolError
 from serverless_dist.testing.simulate import data_bytes, simulate
 

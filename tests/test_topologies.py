@@ -8,15 +8,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from serverless_dist.comm.constants import PROC_NULL
-from serverless_dist.comm.dims import Compute_dims
-from serverless_dist.comm.edges import (
-    UNWEIGHTED,
-    WEIGHTS_EMPTY,
-    Named,
-    Weights,
-    adjacency,
-    adjacent_graph,
-)
 from serverless_dist.comm.exceptions import (
     ERR_ARG,
     ERR_DIMS,
@@ -24,7 +15,16 @@ from serverless_dist.comm.exceptions import (
     ERR_TOPOLOGY,
     MPIError,
 )
-from serverless_dist.comm.topologies import Cartesian, DistGraph, Graph
+from serverless_dist.comm.topology.dims import Compute_dims
+from serverless_dist.comm.topology.edges import (
+    UNWEIGHTED,
+    WEIGHTS_EMPTY,
+    Named,
+    Weights,
+    adjacency,
+    adjacent_graph,
+)
+from serverless_dist.comm.topology.topologies import Cartesian, DistGraph, Graph
 
 dimension = st.tuples(st.integers(1, 4), st.booleans())
 grids = st.lists(dimension, max_size=4).map(

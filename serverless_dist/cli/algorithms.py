@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -22,15 +23,11 @@ _SIZE = re.compile(r"(\d{1,15}|\d{0,15}\.\d{1,15}) ?(?:([KMGT]i?)?B?)", re.IGNOR
 _POWERS = "KMGT"
 
 
-def add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "algorithms",
-        help="say what each algorithm of a collective would take",
-        description="Say what each algorithm of a collective asks of a network, what"
-        " that would take on each channel, and which one is chosen there.",
+def set_up(parser: argparse.ArgumentParser) -> None:
+    """Give the parser the command's options."""
+    parser.description = (
+        "Say what each algorithm of a collective asks of a network, what"
+        " that would take on each channel, and which one is chosen there."
     )
     add = parser.add_argument
     add("collective", help=", ".join(CANDIDATES))
@@ -48,6 +45,13 @@ def add_command(
         action="store_true",
         help="data are objects, which cannot be cut, not arrays",
     )
+    add(
+        "--cores",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="that the ranks share on the direct channel (default: this machine's)",
+    )
     add("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
     add("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(command=run_command)
@@ -57,6 +61,9 @@ def run_command(options: argparse.Namespace) -> None:
     """Predict, and print or write what was predicted."""
     if not 1 <= options.ranks <= _MAX_RANKS:
         msg = f"--ranks is {options.ranks}: give a number from 1 to {_MAX_RANKS:,}"
+        raise UsageError(msg)
+    if options.cores < 1:
+        msg = f"--cores is {options.cores}: give a number from 1 on"
         raise UsageError(msg)
     check_writable(options.json)
     summary = _summary(options, parse_size(options.bytes))
@@ -107,6 +114,7 @@ def _summary(options: argparse.Namespace, nbytes: int) -> dict[str, Any]:
         "collective": options.collective,
         "ranks": options.ranks,
         "bytes": nbytes,
+        "cores": options.cores,
         "algorithms": algorithms,
         "channels": {
             channel: _predictions(options, nbytes, channel, found)
@@ -127,10 +135,11 @@ def _predictions(
         nbytes=nbytes,
         channel=channel,
         vector=not options.objects,
+        cores=options.cores,
     )
     rows = []
     for algorithm in found:
-        prediction = algorithm.predict(channel, options.ranks, nbytes)
+        prediction = algorithm.predict(channel, options.ranks, nbytes, options.cores)
         rows.append(
             {
                 "name": algorithm.name,
@@ -182,7 +191,7 @@ def _print(console: Console, summary: dict[str, Any]) -> None:
     console.print(
         "In all: requests, and the seconds of all ranks at Lambda's price of a vCPU.\n"
         "Linear rounds: chosen on the direct channel only; elsewhere used by name.\n"
-        "Direct: one machine with a core for each rank."
+        f"Direct: one machine of {summary['cores']} cores."
     )
 
 

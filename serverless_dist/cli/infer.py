@@ -17,15 +17,11 @@ from serverless_dist.inference import Answer, Job, Partition, infer, write_categ
 from serverless_dist.runtime import Report, Results, run
 
 
-def add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "infer",
-        help="run the Sparse DNN Graph Challenge on ranks",
-        description="Run a network of the Sparse DNN Graph Challenge, its rows split"
-        " over the ranks, and say what it took.",
+def set_up(parser: argparse.ArgumentParser) -> None:
+    """Give the parser the command's options."""
+    parser.description = (
+        "Run a network of the Sparse DNN Graph Challenge, its rows split"
+        " over the ranks, and say what it took."
     )
     add = parser.add_argument
     add("--neurons", type=int, default=1_024, metavar="N", help="1024 to 65536")

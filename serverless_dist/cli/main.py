@@ -3,6 +3,9 @@
 0: done. 1: something failed. 2: the caller's mistake. 130: interrupted by Ctrl-C,
 143: by SIGTERM. Any other: what a rank has left with, by `sys.exit` or `Abort`. Errors
 are one sentence on standard error; ``--debug`` adds the traceback.
+
+Only the module of the command that is given is imported: ranks start sooner without
+those of the others.
 """
 
 import argparse
@@ -12,20 +15,27 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
 
-from serverless_dist.cli import algorithms, infer, script
 from serverless_dist.comm.abort import exit_code
 from serverless_dist.errors import RankError, ServerlessDistError, UsageError
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+_COMMANDS = {
+    "infer": ("infer", "run the Sparse DNN Graph Challenge on ranks"),
+    "run": ("script", "run a Python script as ranks"),
+    "algorithms": ("algorithms", "say what each algorithm of a collective would take"),
+}
+"""The module of each command, whose `set_up` gives a parser its options, and its help.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``serverless-dist`` with these arguments; return the exit code."""
     _open_standard_descriptors()
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(given).parse_args(given)
     try:
         with _ended_by_signals():
             options.command(options)
@@ -57,15 +67,17 @@ def _exit_code(error: Exception) -> int:
     return _FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return a parser that knows all commands, and the options of the one given."""
     parser = argparse.ArgumentParser(
         prog="serverless-dist",
         description="MPI-like ranks on serverless functions, queues and objects.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    infer.add_command(commands)
-    script.add_command(commands)
-    algorithms.add_command(commands)
+    for name, (module, summary) in _COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name in arguments[:1]:
+            import_module(f"serverless_dist.cli.{module}").set_up(command)
     return parser
 
 

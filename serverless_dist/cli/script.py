@@ -1,13 +1,14 @@
-"""``serverless-dist run``: a script or module as ranks, like mpiexec."""
+"""``serverless-dist run``: a script or module as ranks, like mpiexec.
+
+What prints the report is imported when there is one: its library takes longer to import
+than four ranks to start.
+"""
 
 import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from serverless_dist.cli.display import print_report
 from serverless_dist.cli.options import add_run_options, check_writable
 from serverless_dist.comm import Communicator
 from serverless_dist.errors import UsageError
@@ -17,16 +18,12 @@ from serverless_dist.runtime import run
 Program = Callable[[Communicator, str, Sequence[str]], None]
 
 
-def add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "run",
-        help="run a Python script as ranks",
-        description="Run a Python script as ranks; it finds MPI.COMM_WORLD in"
+def set_up(parser: argparse.ArgumentParser) -> None:
+    """Give the parser the command's options."""
+    parser.description = (
+        "Run a Python script as ranks; it finds MPI.COMM_WORLD in"
         " `from mpi4py import MPI`, installed or not, or in"
-        " `from serverless_dist import MPI`.",
+        " `from serverless_dist import MPI`."
     )
     parser.add_argument(
         "-n", "--ranks", type=int, default=4, metavar="N", help="ranks (default: 4)"
@@ -65,6 +62,10 @@ def run_command(options: argparse.Namespace) -> None:
     if options.json:
         options.json.write_text(json.dumps(results.report.to_dict(), indent=2) + "\n")
     if options.report:
+        from rich.console import Console
+
+        from serverless_dist.cli.display import print_report
+
         print_report(Console(stderr=True), results.report)
 
 

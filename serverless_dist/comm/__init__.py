@@ -13,8 +13,8 @@ from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG, PROC_NULL
 from serverless_dist.comm.data.ops import Op
 from serverless_dist.comm.engine.endpoint import Endpoint
 from serverless_dist.comm.engine.status import Status
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Step, Steps
 from serverless_dist.comm.engine.times import PhaseTimes
+from serverless_dist.comm.steps import Exchange, Recv, Send, Step, Steps
 from serverless_dist.comm.world import get_self, get_world, set_world
 
 Communicator = Intracomm

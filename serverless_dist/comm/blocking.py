@@ -14,9 +14,9 @@ buffer: that is ``ERR_TRUNCATE`` where it is received.
 from collections.abc import Sequence
 from typing import Any
 
-from serverless_dist.comm import buffer_moves as moves, buffer_reductions as reductions
+from serverless_dist.comm.collectives import moves, reductions
+from serverless_dist.comm.collectives.plans import Call
 from serverless_dist.comm.data.ops import SUM, Op
-from serverless_dist.comm.engine.plans import Call
 from serverless_dist.comm.member import Member
 
 

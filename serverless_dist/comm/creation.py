@@ -14,6 +14,7 @@ from typing import Any
 
 from serverless_dist.comm.algorithms import named
 from serverless_dist.comm.checks import check_rank, check_tag
+from serverless_dist.comm.collectives import objects
 from serverless_dist.comm.constants import UNDEFINED
 from serverless_dist.comm.engine.matching import TAG_BITS, Receive
 from serverless_dist.comm.engine.messages import finish
@@ -35,8 +36,7 @@ from serverless_dist.comm.exceptions import (
 )
 from serverless_dist.comm.group import Group
 from serverless_dist.comm.info import Info
-from serverless_dist.comm.object_collectives import ObjectCollectives
-from serverless_dist.comm.topologies import Topology
+from serverless_dist.comm.topology.topologies import Topology
 from serverless_dist.transport import Message
 
 _LEADERS = 1 << (TAG_BITS - 1)  # above the tags of collective calls
@@ -79,7 +79,7 @@ def subset(state: State, group: Group) -> State | None:
     if state.remote is None:
         return _within(state, members, "create", call, members)
     # The other group may take out ranks as well.
-    remote = _all(state).allreduce(members, op=lambda lower, _: lower)
+    remote = _first(state, members)
     if not members or not remote:
         return None
     new = _within(state, members, "create", call)
@@ -122,12 +122,12 @@ def split(state: State, color: int, key: int) -> State | None:
         raise MPIError(ERR_ARG, msg)
     call = next(state.calls)
     if state.remote is None:
-        members = _same(state.members, _all(state).allgather((color, key)), color)
+        choices = objects.allgather(state, (color, key)).run()
+        members = _same(state.members, choices, color)
         return _within(state, members, "split", call, color)
-    both = _all(state)
-    theirs = both.allgather((color, key))
+    theirs = objects.allgather(state, (color, key)).run()
     # Each group now knows the other's choices, and gives them back to it.
-    ours = both.allreduce(theirs, op=lambda lower, _: lower)
+    ours = _first(state, theirs)
     members = _same(state.members, ours, color)
     remote = _same(state.remote, theirs, color)
     if not members or not remote:
@@ -211,7 +211,7 @@ def connect(
             msg = "peer_comm is null, but the local leader has to reach the other one"
             raise MPIError(ERR_COMM, msg)
         there = _ask(peer, remote_leader, tag, here)
-    there = _all(state).bcast(there, leader)
+    there = objects.bcast(state, there, leader).run()
     remote = tuple(there[2])
     if set(remote) & set(state.members):
         msg = "the groups of an intercommunicator have a rank in common"
@@ -240,7 +240,7 @@ def merge(state: State, *, high: bool) -> State:
         Whether this group comes last; the same on all its ranks.
     """
     call = next(state.calls)
-    other_high = _all(state).allreduce(bool(high), op=lambda lower, _: lower)
+    other_high = _first(state, bool(high))
     is_first = state.is_first if other_high == bool(high) else not high
     remote = state.remote or ()
     members = state.members + remote if is_first else remote + state.members
@@ -266,8 +266,9 @@ def _within(
     )
 
 
-def _all(state: State) -> ObjectCollectives:
-    return ObjectCollectives.of(state)
+def _first(state: State, obj: Any) -> Any:
+    """Return what the first rank of the other group gives."""
+    return objects.allreduce(state, obj, lambda first, _: first).run()
 
 
 def _members(state: State, group: Group) -> tuple[int, ...]:

@@ -61,13 +61,6 @@ from serverless_dist.comm.data.ops import (
     Op as Op,
 )
 from serverless_dist.comm.data.typeconstants import *
-from serverless_dist.comm.dims import (
-    Compute_dims as Compute_dims,
-)
-from serverless_dist.comm.edges import (
-    UNWEIGHTED as UNWEIGHTED,
-    WEIGHTS_EMPTY as WEIGHTS_EMPTY,
-)
 from serverless_dist.comm.engine.pickling import (
     Pickle as Pickle,
     serializer as pickle,
@@ -225,6 +218,13 @@ from serverless_dist.comm.request import (
     REQUEST_NULL as REQUEST_NULL,
     Prequest as Prequest,
     Request as Request,
+)
+from serverless_dist.comm.topology.dims import (
+    Compute_dims as Compute_dims,
+)
+from serverless_dist.comm.topology.edges import (
+    UNWEIGHTED as UNWEIGHTED,
+    WEIGHTS_EMPTY as WEIGHTS_EMPTY,
 )
 from serverless_dist.comm.world import get_self, get_world
 

@@ -6,9 +6,9 @@ Buffers are not to be touched before the request is done; see `blocking`.
 from collections.abc import Sequence
 from typing import Any
 
-from serverless_dist.comm import buffer_moves as moves, buffer_reductions as reductions
+from serverless_dist.comm.collectives import moves, reductions
+from serverless_dist.comm.collectives.plans import Call
 from serverless_dist.comm.data.ops import SUM, Op
-from serverless_dist.comm.engine.plans import Call
 from serverless_dist.comm.member import Member
 from serverless_dist.comm.request import Request
 

@@ -10,21 +10,14 @@ What holds for every call:
 3. A caller's mistake is found before anything is sent.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from serverless_dist.comm.algorithms import inter
-from serverless_dist.comm.buffer_moves import barrier
-from serverless_dist.comm.checks import check_items
+from serverless_dist.comm.collectives import moves, objects
+from serverless_dist.comm.collectives.objects import Combine
+from serverless_dist.comm.collectives.plans import Call
 from serverless_dist.comm.data.ops import SUM
-from serverless_dist.comm.engine.channel import BUNDLES, OBJECTS
-from serverless_dist.comm.engine.plans import Call, Plan, Root, group_sizes, pick
-from serverless_dist.comm.engine.sealed import Sealed
-from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.steps import Script, Steps
 from serverless_dist.comm.member import Member
-
-Combine = Callable[[Any, Any], Any]
 
 
 class ObjectCollectives(Member):
@@ -34,50 +27,16 @@ class ObjectCollectives(Member):
 
     def barrier(self) -> None:
         """Return once every rank has called it."""
-        barrier(self.state).run()
+        moves.barrier(self.state).run()
 
     def bcast(self, obj: Any, root: int = 0) -> Any:
         """Return the root's `obj` on every rank; that of the others is ignored."""
-        state = self.state
-        at = Root.of(state, root)
-        bundle = [Sealed.of(obj)] if at.is_here else []
-
-        def steps() -> Script:
-            if at.rank is None:
-                return None
-            if state.remote is None:
-                algorithm = pick(state, "bcast", None)
-                size = len(state.members)
-                found = yield from algorithm(state.rank, size, bundle, at.rank)
-            else:
-                sizes = group_sizes(state)
-                found = yield from inter.bcast(
-                    state.joint_rank, *sizes, bundle, root=at.rank
-                )
-            return None if found is None else found[0].open()
-
-        return Plan.of(state, Call.BCAST, BUNDLES, steps).run()
+        return objects.bcast(self.state, obj, root).run()
 
     def gather(self, sendobj: Any, root: int = 0) -> list[Any] | None:
         """Return what every rank gave, by rank, at the root; None elsewhere."""
-        state = self.state
-        at = Root.of(state, root)
-        sealed = Sealed.of(sendobj)
-
-        def steps() -> Script:
-            if at.rank is None:
-                return None
-            if state.remote is None:
-                algorithm = pick(state, "gather", None)
-                size = len(state.members)
-                return (yield from algorithm(state.rank, size, sealed, at.rank))
-            sizes = group_sizes(state)
-            return (
-                yield from inter.gather(state.joint_rank, *sizes, sealed, root=at.rank)
-            )
-
-        bundle = Plan.of(state, Call.GATHER, BUNDLES, steps).run()
-        return None if bundle is None else _open(bundle)
+        gathered: list[Any] | None = objects.gather(self.state, sendobj, root).run()
+        return gathered
 
     def scatter(self, sendobj: Iterable[Any] | None, root: int = 0) -> Any:
         """Return item `rank` of the root's `sendobj`, which has one for each rank.
@@ -89,40 +48,12 @@ class ObjectCollectives(Member):
         MPIError
             The root's `sendobj` does not have as many items as there are ranks.
         """
-        state = self.state
-        at = Root.of(state, root)
-        bundle: list[Sealed] = []
-        if at.is_here:
-            bundle = _seal("scatter", sendobj, len(state.peers))
-
-        def steps() -> Script:
-            if at.rank is None:
-                return None
-            if state.remote is None:
-                algorithm = pick(state, "scatter", None)
-                size = len(state.members)
-                return (yield from algorithm(state.rank, size, bundle, at.rank))
-            sizes = group_sizes(state)
-            return (
-                yield from inter.scatter(state.joint_rank, *sizes, bundle, root=at.rank)
-            )
-
-        sealed = Plan.of(state, Call.SCATTER, BUNDLES, steps).run()
-        return None if sealed is None else sealed.open()
+        return objects.scatter(self.state, sendobj, root).run()
 
     def allgather(self, sendobj: Any) -> list[Any]:
         """Return what every rank gave, by rank."""
-        state = self.state
-        sealed = Sealed.of(sendobj)
-
-        def steps() -> Script:
-            if state.remote is None:
-                algorithm = pick(state, "allgather", None)
-                return (yield from algorithm(state.rank, len(state.members), sealed))
-            sizes = group_sizes(state)
-            return (yield from inter.allgather(state.joint_rank, *sizes, sealed))
-
-        return _open(Plan.of(state, Call.ALLGATHER, BUNDLES, steps).run())
+        gathered: list[Any] = objects.allgather(self.state, sendobj).run()
+        return gathered
 
     def alltoall(self, sendobj: Iterable[Any] | None) -> list[Any]:
         """Return item `rank` of every rank's `sendobj`, by rank; None is all None.
@@ -132,17 +63,8 @@ class ObjectCollectives(Member):
         MPIError
             `sendobj` does not have as many items as there are ranks.
         """
-        state = self.state
-        bundle = _seal("alltoall", sendobj, len(state.peers))
-
-        def steps() -> Script:
-            if state.remote is None:
-                algorithm = pick(state, "alltoall", None)
-                return (yield from algorithm(state.rank, len(state.members), bundle))
-            sizes = group_sizes(state)
-            return (yield from inter.alltoall(state.joint_rank, *sizes, bundle))
-
-        return _open(Plan.of(state, Call.ALLTOALL, BUNDLES, steps).run())
+        received: list[Any] = objects.alltoall(self.state, sendobj).run()
+        return received
 
     def reduce(self, sendobj: Any, op: Combine = SUM, root: int = 0) -> Any:
         """Return the fold of what every rank gave at the root; None elsewhere.
@@ -158,41 +80,14 @@ class ObjectCollectives(Member):
         root
             The rank that gets the result.
         """
-        state = self.state
-        at = Root.of(state, root)
-
-        def steps() -> Script:
-            if at.rank is None:
-                return None
-            if state.remote is None:
-                algorithm = pick(state, "reduce", None)
-                size = len(state.members)
-                return (yield from algorithm(state.rank, size, sendobj, op, at.rank))
-            sizes = group_sizes(state)
-            return (
-                yield from inter.reduce(
-                    state.joint_rank, *sizes, sendobj, op, root=at.rank
-                )
-            )
-
-        return _fold(state, Call.REDUCE, steps, sendobj)
+        return objects.reduce(self.state, sendobj, op, root).run()
 
     def allreduce(self, sendobj: Any, op: Combine = SUM) -> Any:
         """Return the fold of what every rank gave, the same bits on every rank.
 
         See `reduce` for what `op` may be.
         """
-        state = self.state
-
-        def steps() -> Script:
-            if state.remote is None:
-                algorithm = pick(state, "allreduce", None)
-                size = len(state.members)
-                return (yield from algorithm(state.rank, size, sendobj, op))
-            sizes = group_sizes(state)
-            return (yield from inter.allreduce(state.joint_rank, *sizes, sendobj, op))
-
-        return _fold(state, Call.ALLREDUCE, steps, sendobj)
+        return objects.allreduce(self.state, sendobj, op).run()
 
 
 class ObjectScans(Member):
@@ -202,36 +97,8 @@ class ObjectScans(Member):
 
     def scan(self, sendobj: Any, op: Combine = SUM) -> Any:
         """Return the fold of what the ranks up to this one gave; see `reduce`."""
-        return self._scan("scan", Call.SCAN, sendobj, op)
+        return objects.scan(self.state, sendobj, op, Call.SCAN).run()
 
     def exscan(self, sendobj: Any, op: Combine = SUM) -> Any:
         """Return the fold of what the ranks before this one gave; None at rank 0."""
-        return self._scan("exscan", Call.EXSCAN, sendobj, op)
-
-    def _scan(self, name: str, call: Call, sendobj: Any, op: Combine) -> Any:
-        state = self.state
-
-        def steps() -> Script:
-            algorithm = pick(state, name, None)
-            return (yield from algorithm(state.rank, len(state.members), sendobj, op))
-
-        return _fold(state, call, steps, sendobj)
-
-
-def _fold(
-    state: State, call: Call, steps: Callable[[], Steps[Any]], sendobj: Any
-) -> Any:
-    """Do a reduction; copy the result if the operator returned the caller's operand."""
-    result = Plan.of(state, call, OBJECTS, steps).run()
-    return Sealed.of(result).open() if result is sendobj else result
-
-
-def _seal(call: str, items: Iterable[Any] | None, size: int) -> list[Sealed]:
-    """Return each rank's item; None is one None for each, as in mpi4py."""
-    if items is None:
-        items = [None] * size
-    return [Sealed.of(item) for item in check_items(call, items, size)]
-
-
-def _open(bundle: Iterable[Sealed]) -> list[Any]:
-    return [sealed.open() for sealed in bundle]
+        return objects.scan(self.state, sendobj, op, Call.EXSCAN).run()

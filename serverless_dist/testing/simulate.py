@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Step, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Step, Steps
 from serverless_dist.errors import ProtocolError
 
 T = TypeVar("T")

@@ -69,7 +69,7 @@ class Inbox:
         self._key = key
         self._max_frame = max_frame
         self._next: defaultdict[Stream, int] = defaultdict(int)
-        self._held: defaultdict[Stream, dict[int, _Partial]] = defaultdict(dict)
+        self._held: dict[Stream, dict[int, _Partial]] = {}
         self.dropped: Counter[Flaw] = Counter()
 
     def __repr__(self) -> str:
@@ -84,14 +84,19 @@ class Inbox:
             return []
         sequence = frame.sequences[frame.dests.index(self._rank)]
         stream = (frame.source, frame.context)
-        held = self._held[stream]
+        held = self._held.get(stream) or {}
         partial = held.get(sequence) or _Partial(frame)
         if sequence < self._next[stream] or frame.part in partial.bodies:
             self.dropped[Flaw.DUPLICATE] += 1
             return []
         held[sequence] = partial
         partial.bodies[frame.part] = frame.body
-        return self._release(stream, held)
+        arrivals = self._release(stream, held)
+        if held:
+            self._held[stream] = held
+        else:  # most often: streams are many, few of them hold anything back
+            self._held.pop(stream, None)
+        return arrivals
 
     def _admit(self, data: Buffer) -> Frame | Flaw:
         if self._max_frame is not None and len(data) > self._max_frame:

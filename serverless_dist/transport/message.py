@@ -23,6 +23,14 @@ class Message:
     tag: int
     body: Body
 
+    @property
+    def nbytes(self) -> int:
+        """The size of the body in bytes."""
+        size = 0
+        for buffer in self.body:
+            size += memoryview(buffer).nbytes
+        return size
+
 
 class Transport(Protocol):
     """Messages exactly once, and in order per (source, context).
@@ -30,6 +38,11 @@ class Transport(Protocol):
     The law of threads: one thread at a time calls `send`, and one thread at a time
     `receive`; the callers see to it. The two may run at the same time, and `wake` at
     any time. `close` comes last, when no other call runs.
+
+    The law of failures: an exception from `receive` is final. What was taken along
+    with it is lost, so the transport is broken: each later `receive` raises the same
+    again. Only `close` is of use then. An exception from `send` says that messages of
+    this call, or of earlier ones, may never arrive.
     """
 
     @property
@@ -55,7 +68,12 @@ class Transport(Protocol):
         """Return what has arrived, waiting up to `wait` seconds for the first.
 
         `expect` names the sources that the caller waits for (empty: any). It is
-        a hint: messages of other sources may be returned as well.
+        a hint: messages of other sources may be returned as well. Where it decides
+        what is looked for, a call that names sources returns after about 0.1 s even
+        with nothing, so that the caller can say anew whom it waits for.
+
+        Where to look costs money, a call with `wait` 0 may take some milliseconds:
+        two looks that find nothing are never closer together.
         """
         ...
 

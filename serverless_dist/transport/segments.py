@@ -8,7 +8,8 @@ processes that have it are gone, however they went::
 1. The sender sets a borrower's byte before it tells of the loan; the borrower clears it
    when nothing in its process refers to the body any more. Nobody else writes there.
 2. A segment is written to only when all its bytes are clear: a body that somebody
-   holds never changes.
+   holds never changes. A sole borrower owns the body and may write to it in place;
+   of several, each copies it and gives it back at once.
 3. Pages are dear, since the kernel clears each one: segments are used again. Those
    that nobody borrows hold at most `IDLE_BYTES`; each send sees to it.
 4. A rank has a limited number of segments, for each takes descriptors. Where there is
@@ -20,11 +21,12 @@ import mmap
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from serverless_dist.transport.vectors import MAX_PIECES, advance, pieces
 from serverless_dist.wire import Body
 
 HEAD = 4_096  # bytes before the body: one page, so that the body begins on one
@@ -32,7 +34,6 @@ IDLE_BYTES = 128 << 20
 _DESCRIPTORS = 256  # of segments that one rank may hold for all others together
 _MOST = 64  # segments of one rank
 _SLACK = 4  # a body takes a segment at most so many times its size
-_MAX_BUFFERS = 512  # of one pwritev; the kernel's limit is 1024
 
 
 class Reusable(Protocol):
@@ -184,25 +185,13 @@ class Segment:
             start += source.nbytes
 
     def _write(self, body: Body) -> None:
-        rest = [memoryview(buffer).cast("B") for buffer in body]
+        rest = pieces(body)
         position = HEAD
         while rest:
-            done = os.pwritev(self.descriptor, rest[:_MAX_BUFFERS], position)
+            views = [view for view, _ in islice(rest, MAX_PIECES)]
+            done = os.pwritev(self.descriptor, views, position)
             position += done
-            rest = list(after(rest, done))
-
-
-def after(views: Sequence[memoryview], count: int) -> Sequence[memoryview]:
-    """Return what is left of `views` without their first `count` bytes.
-
-    >>> [bytes(view) for view in after([memoryview(b"hel"), memoryview(b"lo")], 4)]
-    [b'o']
-    """
-    for place, view in enumerate(views):
-        if count < view.nbytes:
-            return [view[count:], *views[place + 1 :]]
-        count -= view.nbytes
-    return []
+            advance(rest, done)
 
 
 class SegmentPool:
@@ -215,8 +204,7 @@ class SegmentPool:
     """
 
     def __init__(self, size: int) -> None:
-        is_possible = hasattr(os, "memfd_create")  # Linux has it
-        self._limit = max(2, min(_MOST, _DESCRIPTORS // size)) if is_possible else 0
+        self._limit = max(2, min(_MOST, _DESCRIPTORS // size))
         self._segments: dict[int, Segment] = {}
         self._written = 0
         self._numbers = count()

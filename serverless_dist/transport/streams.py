@@ -29,7 +29,7 @@ from serverless_dist.wire import Flaw, Frame, JobKey, Kind, seal, unseal
 
 _HEADER = struct.Struct("<BQQQ")
 _HEADER_SIZE = _HEADER.size
-_PLACE = struct.Struct("<QQQ")
+_PLACE = struct.Struct("<QQQQ")
 _NUMBER = struct.Struct("<Q")
 _LONGEST_GREETING = 512
 
@@ -50,7 +50,8 @@ class Loan:
     """A message whose body lies in shared memory, until the reader gives it back.
 
     The body is the first `size` bytes of segment `number`; byte `place` of its head
-    says whether the reader still has it. `is_fresh`: a descriptor has come along.
+    says whether the reader still has it. It is lent to `borrowers` ranks in all.
+    `is_fresh`: a descriptor has come along.
     """
 
     context: int
@@ -58,6 +59,7 @@ class Loan:
     number: int
     place: int
     size: int
+    borrowers: int
     is_fresh: bool
 
 
@@ -87,7 +89,7 @@ def pack_loan(loan: Loan) -> bytes:
     """Return the bytes that tell of a body in shared memory."""
     kind = _Kind.FRESH if loan.is_fresh else _Kind.SEGMENT
     header = _HEADER.pack(kind, _PLACE.size, loan.context, loan.tag)
-    return header + _PLACE.pack(loan.number, loan.place, loan.size)
+    return header + _PLACE.pack(loan.number, loan.place, loan.size, loan.borrowers)
 
 
 def pack_retired(number: int) -> bytes:
@@ -204,8 +206,8 @@ class StreamReader:
 
     def _notice(self, kind: int, data: bytes, context: int, tag: int) -> Event:
         if kind in (_Kind.SEGMENT, _Kind.FRESH) and len(data) == _PLACE.size:
-            number, place, size = _PLACE.unpack(data)
-            return Loan(context, tag, number, place, size, kind == _Kind.FRESH)
+            is_fresh = kind == _Kind.FRESH
+            return Loan(context, tag, *_PLACE.unpack(data), is_fresh=is_fresh)
         if kind == _Kind.RETIRED and len(data) == _NUMBER.size:
             return Retired(*_NUMBER.unpack(data))
         msg = (

@@ -32,7 +32,7 @@ class Watch:
     clock
         Returns the time in seconds.
     give_way
-        Lets another process have the core.
+        Lets another process have the core; None: `os.sched_yield`.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class Watch:
         ranks: int,
         *,
         clock: Callable[[], float] = time.monotonic,
-        give_way: Callable[[], None] = os.sched_yield,
+        give_way: Callable[[], None] | None = None,
     ) -> None:
         self._poll = select.poll()
         self._glances = ranks <= len(os.sched_getaffinity(0))
         self._clock = clock
-        self._give_way = give_way
+        self._give_way = give_way or os.sched_yield
         self._without = 0  # waits that are to go without a glance
         self._penalty = _FEWEST
 

@@ -23,7 +23,7 @@ topics or object stores copy a message, n multicasts in one round beat all forwa
 from typing import Any
 
 from serverless_dist.comm.algorithms.costs import NOTHING, Cost, Load, ceil_log2
-from serverless_dist.comm.engine.steps import Exchange, Send, Steps
+from serverless_dist.comm.steps import Exchange, Send, Steps
 from serverless_dist.errors import UsageError
 
 

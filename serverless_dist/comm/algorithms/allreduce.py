@@ -36,7 +36,7 @@ from serverless_dist.comm.algorithms.costs import (
     floor_log2,
 )
 from serverless_dist.comm.algorithms.halving import Combine, Places, double, fold_pair
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 
 
 def recursive_doubling(rank: int, size: int, data: Any, op: Combine) -> Steps[Any]:

@@ -30,7 +30,7 @@ from serverless_dist.comm.algorithms.costs import (
     ceil_log2,
     one_bits,
 )
-from serverless_dist.comm.engine.steps import Exchange, Send, Steps
+from serverless_dist.comm.steps import Exchange, Send, Steps
 
 
 def posted(rank: int, size: int, items: Sequence[Any]) -> Steps[list[Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Step, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Step, Steps
 
 T = TypeVar("T")
 

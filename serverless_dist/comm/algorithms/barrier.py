@@ -18,7 +18,7 @@ few. Where each post is billed and takes long, the fewest posts and rounds win.
 """
 
 from serverless_dist.comm.algorithms.costs import NOTHING, Cost, Load, ceil_log2
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 
 
 def dissemination(rank: int, size: int) -> Steps[None]:

@@ -31,7 +31,7 @@ from serverless_dist.comm.algorithms import (
 )
 from serverless_dist.comm.algorithms.channels import CHANNELS, Prediction, predict
 from serverless_dist.comm.algorithms.costs import Cost
-from serverless_dist.comm.engine.steps import Steps
+from serverless_dist.comm.steps import Steps
 from serverless_dist.errors import UsageError
 
 UNKNOWN_BYTES = 1_024  # what an object is taken for: a few numbers, pickled

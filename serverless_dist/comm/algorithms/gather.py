@@ -29,7 +29,7 @@ from serverless_dist.comm.algorithms.costs import (
     one_bits,
 )
 from serverless_dist.comm.algorithms.tree import children, parent
-from serverless_dist.comm.engine.steps import Exchange, Send, Steps
+from serverless_dist.comm.steps import Exchange, Send, Steps
 
 
 def binomial(rank: int, size: int, data: Any, root: int = 0) -> Steps[list[Any] | None]:

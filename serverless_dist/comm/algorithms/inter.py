@@ -24,7 +24,7 @@ from serverless_dist.comm.algorithms import (
 from serverless_dist.comm.algorithms.among import among
 from serverless_dist.comm.algorithms.blocks import bounds_of, cut
 from serverless_dist.comm.algorithms.halving import Combine
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 
 
 def _groups(rank: int, first: int, second: int) -> tuple[range, range]:

@@ -15,7 +15,7 @@ times (MPI 3's neighbourhood collectives, Hoefler and Traeff 2009).
 from collections.abc import Sequence
 from typing import Any
 
-from serverless_dist.comm.engine.steps import Exchange, Send, Steps
+from serverless_dist.comm.steps import Exchange, Send, Steps
 
 
 def exchange(sends: Sequence[Send], sources: Sequence[int]) -> Steps[list[Any]]:

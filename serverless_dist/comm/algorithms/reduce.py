@@ -49,7 +49,7 @@ from serverless_dist.comm.algorithms.halving import (
     halve,
 )
 from serverless_dist.comm.algorithms.tree import children, parent
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 
 
 def binomial(rank: int, size: int, data: Any, op: Combine, root: int = 0) -> Steps[Any]:

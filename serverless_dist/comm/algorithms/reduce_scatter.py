@@ -38,7 +38,7 @@ from serverless_dist.comm.algorithms.halving import (
     halve,
     reversed_bits,
 )
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 
 
 def recursive_halving(

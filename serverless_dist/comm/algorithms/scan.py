@@ -19,7 +19,7 @@ from typing import Any
 
 from serverless_dist.comm.algorithms.costs import Cost, Load, ceil_log2, floor_log2
 from serverless_dist.comm.algorithms.halving import Combine
-from serverless_dist.comm.engine.steps import Exchange, Send, Steps
+from serverless_dist.comm.steps import Exchange, Send, Steps
 
 
 def recursive_doubling(rank: int, size: int, data: Any, op: Combine) -> Steps[Any]:

@@ -30,7 +30,7 @@ from serverless_dist.comm.algorithms.costs import (
     one_bits,
 )
 from serverless_dist.comm.algorithms.tree import children, parent, span
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 
 
 def binomial(rank: int, size: int, items: Sequence[Any], root: int = 0) -> Steps[Any]:

@@ -35,7 +35,7 @@ from serverless_dist.comm.algorithms.halving import (
     fold_pair,
     halve,
 )
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 
 
 def ring(rank: int, size: int, data: NDArray[Any], op: Combine) -> Steps[NDArray[Any]]:

@@ -12,7 +12,7 @@ from serverless_dist.comm.engine.matching import Receive
 from serverless_dist.comm.engine.pickling import serializer
 from serverless_dist.comm.engine.sealed import pack, unpack
 from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.steps import Send
+from serverless_dist.comm.steps import Send
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body
 

@@ -12,8 +12,8 @@ from serverless_dist.comm.engine.endpoint import Acknowledged, Endpoint
 from serverless_dist.comm.engine.matching import TAG_MASK, Receive, name_ranks
 from serverless_dist.comm.engine.state import State
 from serverless_dist.comm.engine.status import NO_MESSAGE, Envelope
-from serverless_dist.comm.engine.steps import Exchange, Recv, Send, Steps
 from serverless_dist.comm.exceptions import ERR_REQUEST, MPIError
+from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
 from serverless_dist.transport import Message
 
 Outcome = tuple[Any, Envelope]

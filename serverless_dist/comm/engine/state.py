@@ -20,7 +20,7 @@ from serverless_dist.comm.constants import ANY_SOURCE
 from serverless_dist.comm.engine.endpoint import Endpoint
 from serverless_dist.comm.errhandler import ERRORS_RETURN, Errhandler
 from serverless_dist.comm.info import INFO_NULL, Info
-from serverless_dist.comm.topologies import Topology
+from serverless_dist.comm.topology.topologies import Topology
 
 WORLD_CONTEXT = 0
 SELF_CONTEXT = 2

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dist.comm.algorithms import inter
 from serverless_dist.comm.checks import check_items
+from serverless_dist.comm.collectives import objects
+from serverless_dist.comm.collectives.plans import Call, Plan, Root, dispatch, nothing
 from serverless_dist.comm.data.addresses import is_in_place
 from serverless_dist.comm.data.blocks import Block
 from serverless_dist.comm.data.buffers import (
@@ -23,17 +24,8 @@ from serverless_dist.comm.data.buffers import (
 )
 from serverless_dist.comm.data.ops import Op
 from serverless_dist.comm.engine.channel import BUNDLES, Format, arrays
-from serverless_dist.comm.engine.plans import (
-    Call,
-    Plan,
-    Root,
-    group_sizes,
-    nothing,
-    pick,
-)
-from serverless_dist.comm.engine.sealed import Sealed
 from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.steps import Script, Steps
+from serverless_dist.comm.steps import Script, Steps
 
 
 def reduce(state: State, sendbuf: Any, recvbuf: Any, op: Op, root: int) -> Plan:
@@ -61,15 +53,9 @@ def reduce(state: State, sendbuf: Any, recvbuf: Any, op: Op, root: int) -> Plan:
     vector, combine = _vector(item, op)
 
     def steps() -> Script:
-        if state.remote is not None:
-            sizes = group_sizes(state)
-            result = yield from inter.reduce(
-                state.joint_rank, *sizes, vector(), combine, root=at.rank or 0
-            )
-        else:
-            algorithm = _pick(state, "reduce", item, op)
-            size = len(state.members)
-            result = yield from algorithm(state.rank, size, vector(), combine, at.rank)
+        result = yield from _dispatch(
+            state, "reduce", item, op, vector(), combine, root=at
+        )
         if place is not None:
             _put(place, result)
 
@@ -84,15 +70,7 @@ def allreduce(state: State, sendbuf: Any, recvbuf: Any, op: Op) -> Plan:
     vector, combine = _vector(item, op)
 
     def steps() -> Script:
-        if state.remote is not None:
-            sizes = group_sizes(state)
-            result = yield from inter.allreduce(
-                state.joint_rank, *sizes, vector(), combine
-            )
-        else:
-            algorithm = _pick(state, "allreduce", item, op)
-            size = len(state.members)
-            result = yield from algorithm(state.rank, size, vector(), combine)
+        result = yield from _dispatch(state, "allreduce", item, op, vector(), combine)
         _put(place, result)
 
     return Plan.of(state, Call.ALLREDUCE, _form(item, op), steps)
@@ -142,7 +120,7 @@ def reduce_scatter(
     item = place if in_place else send_block(sendbuf)
     size = len(state.members)
     if recvcounts is None and not in_place and state.remote is None:
-        counts = _all_counts(state, place.count)
+        counts = objects.allgather(state, place.count).run()
     else:
         counts = [int(count) for count in check_items("counts", recvcounts, size)]
     _check_counts(state, item, place, counts, in_place=in_place)
@@ -170,9 +148,8 @@ def scan(state: State, sendbuf: Any, recvbuf: Any, op: Op, call: Call) -> Plan:
     vector, combine = _vector(item, op)
 
     def steps() -> Script:
-        algorithm = _pick(state, call.name.lower(), item, op)
-        size = len(state.members)
-        result = yield from algorithm(state.rank, size, vector(), combine)
+        name = call.name.lower()
+        result = yield from _dispatch(state, name, item, op, vector(), combine)
         if result is not None:
             _put(place, result)
 
@@ -187,15 +164,9 @@ def _reduce_scatter(
 
     def steps() -> Script:
         shares = [count * per_element for count in counts]
-        if state.remote is not None:
-            sizes = group_sizes(state)
-            result = yield from inter.reduce_scatter(
-                state.joint_rank, *sizes, vector(), shares, combine
-            )
-        else:
-            algorithm = _pick(state, "reduce_scatter", item, op)
-            size = len(state.members)
-            result = yield from algorithm(state.rank, size, vector(), shares, combine)
+        result = yield from _dispatch(
+            state, "reduce_scatter", item, op, vector(), shares, combine
+        )
         _put(place, result)
 
     return Plan.of(state, Call.REDUCE_SCATTER, _form(item, op), steps)
@@ -209,18 +180,6 @@ def _contribution(sendbuf: Any, place: Block | None) -> Block:
     if place is not None:
         check_alike(item, place)
     return item
-
-
-def _all_counts(state: State, count: int) -> list[int]:
-    """Return the counts of all ranks, which none of them knows."""
-
-    def steps() -> Script:
-        algorithm = pick(state, "allgather", None)
-        sealed = Sealed.of(count)
-        return (yield from algorithm(state.rank, len(state.members), sealed))
-
-    bundle = Plan.of(state, Call.ALLGATHER, BUNDLES, steps).run()
-    return [sealed.open() for sealed in bundle]
 
 
 def _check_counts(
@@ -250,13 +209,21 @@ def _form(item: Block, op: Op) -> Format:
     return arrays(op.operand(item).dtype)
 
 
-def _pick(
-    state: State, collective: str, item: Block, op: Op
-) -> Callable[..., Steps[Any]]:
-    return pick(
+def _dispatch(
+    state: State,
+    collective: str,
+    item: Block,
+    op: Op,
+    *arguments: Any,
+    root: Root | None = None,
+) -> Steps[Any]:
+    """Return the steps of a reduction of vectors; see `dispatch`."""
+    return dispatch(
         state,
         collective,
-        item.nbytes,
+        *arguments,
+        nbytes=item.nbytes,
+        root=root,
         vector=True,
         commutative=op.is_commutative,
     )

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dist.comm.algorithms import inter
+from serverless_dist.comm.collectives.plans import (
+    SIGNALS,
+    Call,
+    Plan,
+    Root,
+    dispatch,
+    nothing,
+)
 from serverless_dist.comm.data.addresses import is_in_place
 from serverless_dist.comm.data.blocks import Block
 from serverless_dist.comm.data.buffers import (
@@ -24,18 +31,9 @@ from serverless_dist.comm.data.buffers import (
     send_vector_w,
 )
 from serverless_dist.comm.engine.channel import BUNDLES, arrays
-from serverless_dist.comm.engine.plans import (
-    SIGNALS,
-    Call,
-    Plan,
-    Root,
-    group_sizes,
-    nothing,
-    pick,
-)
 from serverless_dist.comm.engine.sealed import Sealed
 from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.steps import Script
+from serverless_dist.comm.steps import Script
 
 _BYTES = arrays(np.uint8)
 
@@ -49,36 +47,21 @@ VECTOR_W: Splitters = send_vector_w, recv_vector_w
 
 def barrier(state: State) -> Plan:
     """Prepare a barrier."""
-
-    def steps() -> Script:
-        if state.remote is not None:
-            yield from inter.barrier(state.joint_rank, *group_sizes(state))
-        else:
-            algorithm = pick(state, "barrier", 0)
-            yield from algorithm(state.rank, len(state.members))
-
-    return Plan.of(state, Call.BARRIER, SIGNALS, steps)
+    return Plan.of(state, Call.BARRIER, SIGNALS, lambda: dispatch(state, "barrier"))
 
 
 def bcast(state: State, buf: Any, root: int) -> Plan:
     """Prepare a broadcast from the root's buffer to those of all others."""
     at = Root.of(state, root)
-    root_rank = at.rank
-    if root_rank is None:  # another rank of this group is the root
+    if at.rank is None:  # another rank of this group is the root
         return Plan.of(state, Call.BCAST, _BYTES, nothing)
     block = send_block(buf) if at.is_here else recv_block(buf)
 
     def steps() -> Script:
-        data = _flat(block.read())
-        if state.remote is not None:
-            sizes = group_sizes(state)
-            result = yield from inter.bcast(
-                state.joint_rank, *sizes, data, root=root_rank
-            )
-        else:
-            algorithm = pick(state, "bcast", block.nbytes, vector=True)
-            size = len(state.members)
-            result = yield from algorithm(state.rank, size, data, root_rank)
+        data, nbytes = _flat(block.read()), block.nbytes
+        result = yield from dispatch(
+            state, "bcast", data, nbytes=nbytes, root=at, vector=True
+        )
         if not at.is_here:
             block.write(result)
 
@@ -108,18 +91,10 @@ def gather(
     item = _own(state, at, sendbuf, places)
 
     def steps() -> Script:
-        if at.rank is None:
-            return
-        sealed = _seal(item)
-        if state.remote is not None:
-            sizes = group_sizes(state)
-            bundle = yield from inter.gather(
-                state.joint_rank, *sizes, sealed, root=at.rank
-            )
-        else:
-            algorithm = pick(state, "gather", _size(split, item))
-            size = len(state.members)
-            bundle = yield from algorithm(state.rank, size, sealed, at.rank)
+        nbytes = _size(split, item)
+        bundle = yield from dispatch(
+            state, "gather", _seal(item), nbytes=nbytes, root=at
+        )
         _fill(places, bundle)
 
     return Plan.of(state, Call.GATHER, BUNDLES, steps)
@@ -145,25 +120,14 @@ def scatter(
     """
     at = Root.of(state, root)
     parts = split[0](sendbuf, len(state.peers)) if at.is_here else []
-    receives = at.rank is not None and not (at.is_here and state.remote is not None)
-    place = None
-    if receives and not (at.is_here and is_in_place(recvbuf)):
-        place = recv_block(recvbuf)
+    is_giver = at.is_here and (state.remote is not None or is_in_place(recvbuf))
+    place = None if at.rank is None or is_giver else recv_block(recvbuf)
 
     def steps() -> Script:
-        if at.rank is None:
-            return
         items = [_seal(part) for part in parts]
-        if state.remote is not None:
-            sizes = group_sizes(state)
-            sealed = yield from inter.scatter(
-                state.joint_rank, *sizes, items, root=at.rank
-            )
-        else:
-            nbytes = _size(split, parts[state.rank] if at.is_here else place)
-            algorithm = pick(state, "scatter", nbytes)
-            size = len(state.members)
-            sealed = yield from algorithm(state.rank, size, items, at.rank)
+        is_dealt = at.is_here and state.remote is None
+        nbytes = _size(split, parts[state.rank] if is_dealt else place)
+        sealed = yield from dispatch(state, "scatter", items, nbytes=nbytes, root=at)
         if place is not None:
             place.write(sealed.body[0])
 
@@ -179,13 +143,8 @@ def allgather(
     item = places[state.rank] if in_place else send_block(sendbuf)
 
     def steps() -> Script:
-        sealed = _seal(item)
-        if state.remote is not None:
-            sizes = group_sizes(state)
-            bundle = yield from inter.allgather(state.joint_rank, *sizes, sealed)
-        else:
-            algorithm = pick(state, "allgather", _size(split, item))
-            bundle = yield from algorithm(state.rank, len(state.members), sealed)
+        nbytes = _size(split, item)
+        bundle = yield from dispatch(state, "allgather", _seal(item), nbytes=nbytes)
         _fill(places, bundle)
 
     return Plan.of(state, Call.ALLGATHER, BUNDLES, steps)
@@ -201,12 +160,8 @@ def alltoall(
 
     def steps() -> Script:
         items = [_seal(part) for part in parts]
-        if state.remote is not None:
-            sizes = group_sizes(state)
-            bundle = yield from inter.alltoall(state.joint_rank, *sizes, items)
-        else:
-            algorithm = pick(state, "alltoall", _size(split, parts[state.rank]))
-            bundle = yield from algorithm(state.rank, len(state.members), items)
+        nbytes = _size(split, parts[0])
+        bundle = yield from dispatch(state, "alltoall", items, nbytes=nbytes)
         _fill(places, bundle)
 
     return Plan.of(state, Call.ALLTOALL, BUNDLES, steps)

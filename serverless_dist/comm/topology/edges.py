@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from serverless_dist.comm.checks import check_rank
 from serverless_dist.comm.exceptions import ERR_ARG, ERR_TOPOLOGY, MPIError
-from serverless_dist.comm.topologies import DistGraph, Ranks, check_length
+from serverless_dist.comm.topology.topologies import DistGraph, Ranks, check_length
 
 # Addresses in C, and so integers in mpi4py; these are those of MPI's standard ABI.
 UNWEIGHTED = 10

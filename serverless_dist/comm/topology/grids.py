@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from serverless_dist.comm.member import Member
-from serverless_dist.comm.topologies import Cartesian, DistGraph, Graph
+from serverless_dist.comm.topology.topologies import Cartesian, DistGraph, Graph
 
 
 class Adjacency(Member):

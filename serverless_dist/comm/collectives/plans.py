@@ -4,20 +4,20 @@ One `Plan` serves the three forms of a call: ``Bcast`` begins it and waits, ``Ib
 begins it and returns a request, ``Bcast_init`` begins it whenever its request starts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from serverless_dist.comm.algorithms.choose import choose
+from serverless_dist.comm.algorithms import choose, inter
 from serverless_dist.comm.checks import check_rank
 from serverless_dist.comm.constants import PROC_NULL, ROOT
 from serverless_dist.comm.engine.channel import Channel, Format
 from serverless_dist.comm.engine.messages import finish
 from serverless_dist.comm.engine.operations import Collective, Persistent
 from serverless_dist.comm.engine.state import State
-from serverless_dist.comm.engine.steps import Steps
 from serverless_dist.comm.request import Prequest, Request
+from serverless_dist.comm.steps import Steps
 
 SIGNALS = Format(lambda _: (b"",), lambda _: None)
 """Messages without data."""
@@ -138,15 +138,16 @@ class Root:
         return cls(shift + rank, is_here=False)
 
 
-def pick(
+def dispatch(
     state: State,
     collective: str,
-    nbytes: int | None,
-    *,
+    *arguments: Any,
+    nbytes: int | None = None,
+    root: Root | None = None,
     vector: bool = False,
     commutative: bool = True,
-) -> Callable[..., Steps[Any]]:
-    """Return the algorithm for a collective call among one group.
+) -> Steps[Any]:
+    """Return the steps of a collective call, within a group or between two.
 
     Parameters
     ----------
@@ -154,13 +155,28 @@ def pick(
         The communicator, which may prescribe an algorithm.
     collective
         The call: "allreduce".
+    arguments
+        What its algorithms take besides rank, size and root.
     nbytes
-        How many bytes it is about, where all ranks know and agree; else None.
+        How many bytes it is about, where all ranks know and agree.
+    root
+        Of a call that has one. Who only knows that it is another rank of its own group
+        has no part in the call.
     vector
         Whether the data are 1-D arrays of the same length on all ranks.
     commutative
         Whether the operator is, if there is one.
     """
+    if root is not None and root.rank is None:
+        return None
+    if state.remote is not None:
+        sizes = len(state.members), len(state.remote)
+        first, second = sizes if state.is_first else sizes[::-1]
+        named = {} if root is None else {"root": root.rank}
+        between = _BETWEEN[collective](
+            state.joint_rank, first, second, *arguments, **named
+        )
+        return (yield from between)
     algorithm = choose(
         collective,
         ranks=len(state.members),
@@ -171,16 +187,24 @@ def pick(
         cores=state.endpoint.cores,
         override=state.algorithms,
     )
-    return algorithm.function
+    given = arguments if root is None else (*arguments, root.rank)
+    return (yield from algorithm.function(state.rank, len(state.members), *given))
+
+
+_BETWEEN: Mapping[str, Callable[..., Steps[Any]]] = {
+    "barrier": inter.barrier,
+    "bcast": inter.bcast,
+    "gather": inter.gather,
+    "scatter": inter.scatter,
+    "allgather": inter.allgather,
+    "alltoall": inter.alltoall,
+    "reduce": inter.reduce,
+    "allreduce": inter.allreduce,
+    "reduce_scatter": inter.reduce_scatter,
+}
 
 
 def nothing() -> Steps[None]:
     """Return the steps of a rank that has no part in a call."""
     return None
     yield  # a generator, all the same
-
-
-def group_sizes(state: State) -> tuple[int, int]:
-    """Return the sizes of the first and second group of an intercommunicator."""
-    sizes = len(state.members), len(state.remote or ())
-    return sizes if state.is_first else (sizes[1], sizes[0])

@@ -1,0 +1,1 @@
+"""How the ranks of a communicator are arranged: who is whose neighbour."""

@@ -15,7 +15,7 @@ from serverless_dist.comm import (
     get_self,
 )
 from serverless_dist.comm.engine.matching import Receive
-from serverless_dist.comm.engine.state import derive
+from serverless_dist.comm.state import derive
 from serverless_dist.errors import DeadlineError, UsageError
 from serverless_dist.testing.algorithms import AlgorithmsSuite
 from serverless_dist.testing.clock import HandClock

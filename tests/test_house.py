@@ -30,6 +30,14 @@ FLOORS = [
     "integrations",
     "cli",
 ]
+# What each part of the communicator may import of the other parts.
+COMM: dict[str, set[str]] = {
+    "algorithms": set(),
+    "data": set(),
+    "topology": set(),
+    "engine": {"data"},
+    "collectives": {"algorithms", "data", "engine", "topology"},
+}
 MODULES = sorted(PACKAGE.rglob("*.py"))  # which follows no links
 ADAPTERS = sorted(INTEGRATIONS.rglob("*.py"))
 PUBLIC = [
@@ -80,6 +88,16 @@ def test_a_module_imports_only_its_own_floor_and_those_below(path: Path) -> None
         top, *rest = name.split(".")
         if top == "serverless_dist" and rest and rest[0] in [*FLOORS, "testing"]:
             assert rest[0] in below, f"{here} imports {name}"
+
+
+@pytest.mark.parametrize("package", COMM)
+def test_a_part_of_the_communicator_imports_only_what_is_below(package: str) -> None:
+    parts = {path.name for path in (PACKAGE / "comm").iterdir() if path.is_dir()}
+    for path in (PACKAGE / "comm" / package).glob("*.py"):
+        for name in imports(path):
+            part = name.removeprefix("serverless_dist.comm.").split(".")[0]
+            if part in parts - {package}:
+                assert part in COMM[package], f"{path} imports {name}"
 
 
 def test_only_one_file_imports_boto3() -> None:

@@ -42,9 +42,14 @@ from serverless_dist.comm.constants import (
 )
 from serverless_dist.comm.engine.endpoint import Endpoint
 from serverless_dist.comm.engine.operations import Operation
-from serverless_dist.comm.engine.state import State, self_state, world_state
 from serverless_dist.comm.errhandler import ErrorHandling
 from serverless_dist.comm.exceptions import ERR_ARG, ERR_COMM, MPIError
+from serverless_dist.comm.grids import (
+    Adjacency,
+    CartesianCalls,
+    DistGraphCalls,
+    GraphCalls,
+)
 from serverless_dist.comm.group import Group
 from serverless_dist.comm.info import INFO_NULL, Info
 from serverless_dist.comm.neighborhoods import NeighborCollectives
@@ -53,16 +58,11 @@ from serverless_dist.comm.object_collectives import ObjectCollectives, ObjectSca
 from serverless_dist.comm.object_messages import ObjectMessages
 from serverless_dist.comm.persistent import PersistentCollectives, PersistentScans
 from serverless_dist.comm.request import Request
+from serverless_dist.comm.state import State, self_state, world_state
 from serverless_dist.comm.topology.edges import (
     Weights,
     adjacency,
     adjacent_graph,
-)
-from serverless_dist.comm.topology.grids import (
-    Adjacency,
-    CartesianCalls,
-    DistGraphCalls,
-    GraphCalls,
 )
 from serverless_dist.comm.topology.topologies import Cartesian, DistGraph, Graph
 

@@ -20,13 +20,6 @@ from serverless_dist.comm.engine.matching import TAG_BITS, Receive
 from serverless_dist.comm.engine.messages import finish
 from serverless_dist.comm.engine.operations import Reception
 from serverless_dist.comm.engine.pickling import serializer, take_object
-from serverless_dist.comm.engine.state import (
-    WORLD_CONTEXT,
-    Extras,
-    State,
-    derive,
-    next_call,
-)
 from serverless_dist.comm.exceptions import (
     ERR_ARG,
     ERR_COMM,
@@ -36,6 +29,13 @@ from serverless_dist.comm.exceptions import (
 )
 from serverless_dist.comm.group import Group
 from serverless_dist.comm.info import Info
+from serverless_dist.comm.state import (
+    WORLD_CONTEXT,
+    Extras,
+    State,
+    derive,
+    next_call,
+)
 from serverless_dist.comm.topology.topologies import Topology
 from serverless_dist.transport import Message
 

@@ -12,7 +12,7 @@ from serverless_dist.comm import creation
 from serverless_dist.comm.communicators import Comm, Intercomm, Intracomm
 from serverless_dist.comm.data.datatype import Datatype, layout_of
 from serverless_dist.comm.data.typetable import CODES
-from serverless_dist.comm.engine.state import Extras, State
+from serverless_dist.comm.state import Extras, State
 
 TYPEDICT = {code: Datatype.fromcode(code) for code in CODES}
 """The predefined datatypes by their codes, such as numpy's."""

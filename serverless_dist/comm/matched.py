@@ -10,7 +10,7 @@ from serverless_dist.comm.engine.matching import Receive
 from serverless_dist.comm.engine.messages import Origin, Take, into, nowhere
 from serverless_dist.comm.engine.operations import Operation, Reception, envelope_of
 from serverless_dist.comm.engine.pickling import take_object
-from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.scope import Scope
 from serverless_dist.comm.engine.status import FROM_NOBODY, NO_MESSAGE, Status
 from serverless_dist.comm.exceptions import ERR_REQUEST, MPIError
 from serverless_dist.comm.handle import Handle
@@ -22,7 +22,7 @@ from serverless_dist.comm.request import Request
 class _Matched:
     """A message and its communicator; both None: from `PROC_NULL`."""
 
-    state: State | None = None
+    state: Scope | None = None
     message: transport.Message | None = None
 
 

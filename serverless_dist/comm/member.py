@@ -2,10 +2,10 @@
 
 from typing import Self
 
-from serverless_dist.comm.engine.state import State
 from serverless_dist.comm.engine.times import PhaseTimes
 from serverless_dist.comm.exceptions import ERR_COMM, MPIError
 from serverless_dist.comm.handle import Handle
+from serverless_dist.comm.state import State
 
 
 class Member(Handle):

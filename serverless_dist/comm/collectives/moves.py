@@ -32,7 +32,7 @@ from serverless_dist.comm.data.buffers import (
 )
 from serverless_dist.comm.engine.channel import BUNDLES, arrays
 from serverless_dist.comm.engine.sealed import Sealed
-from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.state import State
 from serverless_dist.comm.steps import Script
 
 _BYTES = arrays(np.uint8)

@@ -17,7 +17,7 @@ from serverless_dist.comm.data.blocks import Block
 from serverless_dist.comm.data.buffers import send_block
 from serverless_dist.comm.engine.channel import Format
 from serverless_dist.comm.engine.sealed import Sealed
-from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.state import State
 from serverless_dist.comm.steps import Script, Send, Steps
 from serverless_dist.comm.topology.topologies import Cartesian
 

@@ -11,7 +11,7 @@ from serverless_dist.comm.checks import check_items
 from serverless_dist.comm.collectives.plans import Call, Plan, Root, dispatch
 from serverless_dist.comm.engine.channel import BUNDLES, OBJECTS
 from serverless_dist.comm.engine.sealed import Sealed
-from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.state import State
 from serverless_dist.comm.steps import Script
 
 Combine = Callable[[Any, Any], Any]

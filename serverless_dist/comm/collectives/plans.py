@@ -15,8 +15,8 @@ from serverless_dist.comm.constants import PROC_NULL, ROOT
 from serverless_dist.comm.engine.channel import Channel, Format
 from serverless_dist.comm.engine.messages import finish
 from serverless_dist.comm.engine.operations import Collective, Persistent
-from serverless_dist.comm.engine.state import State
 from serverless_dist.comm.request import Prequest, Request
+from serverless_dist.comm.state import State
 from serverless_dist.comm.steps import Steps
 
 SIGNALS = Format(lambda _: (b"",), lambda _: None)

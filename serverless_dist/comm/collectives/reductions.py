@@ -24,7 +24,7 @@ from serverless_dist.comm.data.buffers import (
 )
 from serverless_dist.comm.data.ops import Op
 from serverless_dist.comm.engine.channel import BUNDLES, Format, arrays
-from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.state import State
 from serverless_dist.comm.steps import Script, Steps
 
 

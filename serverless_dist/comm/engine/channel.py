@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from serverless_dist.comm.engine.matching import Receive
 from serverless_dist.comm.engine.pickling import serializer
+from serverless_dist.comm.engine.scope import Scope
 from serverless_dist.comm.engine.sealed import pack, unpack
-from serverless_dist.comm.engine.state import State
 from serverless_dist.comm.steps import Send
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body
@@ -68,7 +68,7 @@ class Channel:
         How data travel.
     """
 
-    state: State
+    state: Scope
     tag: int
     label: str
     form: Format = OBJECTS

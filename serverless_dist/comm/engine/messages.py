@@ -20,7 +20,7 @@ from serverless_dist.comm.engine.operations import (
     SynchronousSend,
     envelope_of,
 )
-from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.scope import Scope
 from serverless_dist.comm.engine.status import FROM_NOBODY, Envelope, Status
 from serverless_dist.transport import Message
 from serverless_dist.wire.codec import Body
@@ -46,12 +46,12 @@ def nowhere(message: Message) -> None:
 class Way:
     """Where a message goes to, checked; no `dest`: nowhere."""
 
-    state: State
+    state: Scope
     dest: int | None
     tag: int
 
     @classmethod
-    def to(cls, state: State, dest: int, tag: int) -> "Way":
+    def to(cls, state: Scope, dest: int, tag: int) -> "Way":
         """Check rank and tag."""
         place = check_rank("dest", dest, len(state.peers), (PROC_NULL,))
         number = check_tag(tag)
@@ -79,12 +79,12 @@ class Way:
 class Origin:
     """Where a message is to come from, checked; no `source`: from nowhere."""
 
-    state: State
+    state: Scope
     source: int | None
     tag: int
 
     @classmethod
-    def at(cls, state: State, source: int, tag: int) -> "Origin":
+    def at(cls, state: Scope, source: int, tag: int) -> "Origin":
         """Check rank and tag."""
         special = (ANY_SOURCE, PROC_NULL)
         place = check_rank("source", source, len(state.peers), special)

@@ -10,7 +10,7 @@ from typing import Any
 from serverless_dist.comm.engine.channel import Channel
 from serverless_dist.comm.engine.endpoint import Acknowledged, Endpoint
 from serverless_dist.comm.engine.matching import TAG_MASK, Receive, name_ranks
-from serverless_dist.comm.engine.state import State
+from serverless_dist.comm.engine.scope import Scope
 from serverless_dist.comm.engine.status import NO_MESSAGE, Envelope
 from serverless_dist.comm.exceptions import ERR_REQUEST, MPIError
 from serverless_dist.comm.steps import Exchange, Recv, Send, Steps
@@ -113,7 +113,7 @@ class Reception(Operation):
     """
 
     def __init__(
-        self, state: State, receive: Receive, take: Callable[[Message], Any]
+        self, state: Scope, receive: Receive, take: Callable[[Message], Any]
     ) -> None:
         super().__init__(state.endpoint)
         self._state = state
@@ -320,7 +320,7 @@ class Persistent(Operation):
             self._current.cancel()
 
 
-def envelope_of(state: State, message: Message) -> Envelope:
+def envelope_of(state: Scope, message: Message) -> Envelope:
     """Return what the receiver is told about a message."""
     return Envelope(
         state.place_of(message.source),

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from serverless_dist.comm.attributes import Store
-from serverless_dist.comm.constants import ANY_SOURCE
 from serverless_dist.comm.engine.endpoint import Endpoint
+from serverless_dist.comm.engine.scope import Scope
 from serverless_dist.comm.errhandler import ERRORS_RETURN, Errhandler
 from serverless_dist.comm.info import INFO_NULL, Info
 from serverless_dist.comm.topology.topologies import Topology
@@ -49,23 +49,15 @@ class Extras:
 
 
 @dataclass(slots=True, eq=False)
-class State:
-    """The ranks of a communicator, seen from one of them.
+class State(Scope):
+    """A `Scope`, and what the program and the collective calls keep with it.
 
     Attributes
     ----------
-    endpoint
-        This process's end of the transport.
-    context
-        An even number: `context` is for messages, `context` + 1 for collective calls.
-    members
-        The ranks of the job that are its (local) group.
-    rank
-        This process's place in `members`.
-    remote
-        The other group, if it is an intercommunicator's.
-    is_first
-        Whether the local group is the first in the joint numbering of both.
+    name, info, errhandler
+        What the program has set.
+    topology
+        How the ranks are arranged, if they are.
     algorithms
         The algorithm to use, by collective; others are chosen by cost.
     attributes
@@ -78,12 +70,6 @@ class State:
         For mpi4py's own use.
     """
 
-    endpoint: Endpoint
-    context: int
-    members: tuple[int, ...]
-    rank: int
-    remote: tuple[int, ...] | None = None
-    is_first: bool = True
     name: str = ""
     info: Info = field(default_factory=lambda: INFO_NULL)
     errhandler: Errhandler = field(default_factory=lambda: ERRORS_RETURN)
@@ -93,38 +79,6 @@ class State:
     calls: Iterator[int] = field(default_factory=itertools.count)
     numbered: dict[object, Iterator[int]] = field(default_factory=dict)
     extras: Extras = field(default_factory=Extras)
-    _places: dict[int, int] | None = None
-
-    @property
-    def peers(self) -> tuple[int, ...]:
-        """Whom messages go to: the remote group, or the only one."""
-        return self.members if self.remote is None else self.remote
-
-    @property
-    def joint(self) -> tuple[int, ...]:
-        """All ranks, as the collective calls number them."""
-        if self.remote is None:
-            return self.members
-        if self.is_first:
-            return self.members + self.remote
-        return self.remote + self.members
-
-    @property
-    def joint_rank(self) -> int:
-        """The place of this process in `joint`."""
-        if self.remote is None or self.is_first:
-            return self.rank
-        return len(self.remote) + self.rank
-
-    def place_of(self, world_rank: int) -> int:
-        """Return the number that a rank of the job has among the peers."""
-        if self._places is None:
-            self._places = {rank: place for place, rank in enumerate(self.peers)}
-        return self._places[world_rank]
-
-    def source_of(self, place: int) -> int:
-        """Return the rank of the job that a source is, or `ANY_SOURCE`."""
-        return place if place == ANY_SOURCE else self.peers[place]
 
 
 def world_state(endpoint: Endpoint) -> State:

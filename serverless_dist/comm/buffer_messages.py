@@ -247,22 +247,9 @@ class BufferMessages(Member):
         take = _take(origin, buf)
         return self._persistent(lambda: origin.start(take))
 
-    def Psend_init(self, *args: Any, **kwargs: Any) -> Prequest:
-        """Not available: there is no partitioned communication."""
-        return _refuse_partitions("Psend_init")
-
-    def Precv_init(self, *args: Any, **kwargs: Any) -> Prequest:
-        """Not available: there is no partitioned communication."""
-        return _refuse_partitions("Precv_init")
-
     def _persistent(self, begin: Callable[[], Operation]) -> Prequest:
         return Prequest.of(Persistent(self.state.endpoint, begin))
 
 
 def _take(origin: Origin, buf: Any) -> Take:
     return nowhere if origin.source is None else into(recv_block(buf))
-
-
-def _refuse_partitions(call: str) -> Prequest:
-    msg = f"{call}: there is no partitioned communication"
-    raise NotImplementedError(msg)

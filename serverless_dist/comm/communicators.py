@@ -20,7 +20,7 @@ What holds for every method:
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NoReturn, Self
+from typing import ClassVar, NoReturn, Self
 
 from serverless_dist.comm import creation
 from serverless_dist.comm.abort import abort
@@ -57,6 +57,7 @@ from serverless_dist.comm.nonblocking import NonblockingCollectives, Nonblocking
 from serverless_dist.comm.object_collectives import ObjectCollectives, ObjectScans
 from serverless_dist.comm.object_messages import ObjectMessages
 from serverless_dist.comm.persistent import PersistentCollectives, PersistentScans
+from serverless_dist.comm.refused import Unavailable
 from serverless_dist.comm.request import Request
 from serverless_dist.comm.state import State, self_state, world_state
 from serverless_dist.comm.topology.edges import (
@@ -76,6 +77,7 @@ class Comm(
     PersistentCollectives,
     Attributed,
     ErrorHandling,
+    Unavailable,
 ):
     """A communicator of any kind; ``Comm()`` is null."""
 
@@ -255,22 +257,6 @@ class Comm(
         """
         creation.prescribe(self.state, collective, name)
 
-    def Attach_buffer(self, buf: Any) -> None:
-        """Not available: it came with MPI 4.1; sends are buffered in any case."""
-        _refuse_buffer("Attach_buffer")
-
-    def Detach_buffer(self) -> None:
-        """Not available: see `Attach_buffer`."""
-        _refuse_buffer("Detach_buffer")
-
-    def Flush_buffer(self) -> None:
-        """Not available: see `Attach_buffer`."""
-        _refuse_buffer("Flush_buffer")
-
-    def Iflush_buffer(self) -> Request:
-        """Not available: see `Attach_buffer`."""
-        _refuse_buffer("Iflush_buffer")
-
     def Abort(self, errorcode: int = 0) -> NoReturn:
         """End all ranks of the job at once; its exit code is `errorcode`, or 1."""
         abort(errorcode)
@@ -279,12 +265,6 @@ class Comm(
     def Get_parent(cls) -> "Intercomm":
         """Return a null communicator: no rank was started by another."""
         return Intercomm()
-
-    @classmethod
-    def Join(cls, fd: int) -> "Intercomm":
-        """Not available: the ranks of a job are those it was started with."""
-        del fd
-        return _refuse_processes("Join")
 
     def _plain(self) -> "type[Intracomm | Intercomm]":
         """Return the class of a new communicator without a topology."""
@@ -313,12 +293,6 @@ class Intracomm(Comm, ObjectScans, BlockingScans, NonblockingScans, PersistentSc
     def Create_group(self, group: Group, tag: int = 0) -> "Intracomm":
         """Return a communicator of the ranks in `group`, which alone call."""
         return Intracomm.of(creation.subset_alone(self.state, group, tag))
-
-    @classmethod
-    def Create_from_group(cls, group: Group, *args: Any, **kwargs: Any) -> "Intracomm":
-        """Not available: it came with sessions, in MPI 4; use `Create_group`."""
-        msg = "Create_from_group: there are no sessions; use Create_group"
-        raise NotImplementedError(msg)
 
     def Create_cart(
         self,
@@ -453,22 +427,6 @@ class Intracomm(Comm, ObjectScans, BlockingScans, NonblockingScans, PersistentSc
         """Return this rank's place in a graph, or `UNDEFINED` if it is left over."""
         return self._place(Graph.of(index, edges).size)
 
-    def Spawn(self, *args: Any, **kwargs: Any) -> "Intercomm":
-        """Not available: the ranks of a job are those it was started with."""
-        return _refuse_processes("Spawn")
-
-    def Spawn_multiple(self, *args: Any, **kwargs: Any) -> "Intercomm":
-        """Not available: the ranks of a job are those it was started with."""
-        return _refuse_processes("Spawn_multiple")
-
-    def Accept(self, *args: Any, **kwargs: Any) -> "Intercomm":
-        """Not available: the ranks of a job are those it was started with."""
-        return _refuse_processes("Accept")
-
-    def Connect(self, *args: Any, **kwargs: Any) -> "Intercomm":
-        """Not available: the ranks of a job are those it was started with."""
-        return _refuse_processes("Connect")
-
     def _dist_graph(self, graph: DistGraph) -> "Distgraphcomm":
         return Distgraphcomm.of(creation.arrange(self.state, graph, self.size))
 
@@ -565,12 +523,6 @@ class Intercomm(Comm):
         _remote(self.state)
         return Intracomm.of(creation.merge(self.state, high=high))
 
-    @classmethod
-    def Create_from_groups(cls, *args: Any, **kwargs: Any) -> "Intercomm":
-        """Not available: it came with sessions; use `Intracomm.Create_intercomm`."""
-        msg = "Create_from_groups: there are no sessions; use Create_intercomm"
-        raise NotImplementedError(msg)
-
 
 COMM_NULL = Comm._wrap(None, "COMM_NULL")
 """No communicator."""
@@ -581,13 +533,3 @@ def _remote(state: State) -> tuple[int, ...]:
         msg = "the communicator has one group: there is no other one"
         raise MPIError(ERR_COMM, msg)
     return state.remote
-
-
-def _refuse_buffer(call: str) -> NoReturn:
-    msg = f"{call}: sends are buffered without it, or use MPI.{call}"
-    raise NotImplementedError(msg)
-
-
-def _refuse_processes(call: str) -> NoReturn:
-    msg = f"{call}: the ranks of a job are those that it was started with"
-    raise NotImplementedError(msg)

@@ -8,7 +8,6 @@ import platform
 import threading
 import time
 from importlib.metadata import version
-from typing import NoReturn
 
 from serverless_dist.comm.constants import SUBVERSION, THREAD_MULTIPLE, VERSION
 from serverless_dist.comm.data.memory import (
@@ -18,7 +17,10 @@ from serverless_dist.comm.data.memory import (
 )
 from serverless_dist.comm.engine.operations import Operation
 from serverless_dist.comm.exceptions import ERR_BUFFER, ERR_OTHER, MPIError
+from serverless_dist.comm.refused import refuse
 from serverless_dist.comm.request import Request
+
+_ONE_JOB = "there are no ports, only the ranks of one job"
 
 
 class Environment:
@@ -145,34 +147,29 @@ def Pcontrol(level: int) -> None:
 
 def Open_port(*args: object, **kwargs: object) -> str:
     """Not available: the ranks of a job are those it was started with."""
-    _refuse("Open_port")
+    refuse("Open_port", _ONE_JOB)
 
 
 def Close_port(*args: object, **kwargs: object) -> None:
     """Not available: see `Open_port`."""
-    _refuse("Close_port")
+    refuse("Close_port", _ONE_JOB)
 
 
 def Publish_name(*args: object, **kwargs: object) -> None:
     """Not available: see `Open_port`."""
-    _refuse("Publish_name")
+    refuse("Publish_name", _ONE_JOB)
 
 
 def Unpublish_name(*args: object, **kwargs: object) -> None:
     """Not available: see `Open_port`."""
-    _refuse("Unpublish_name")
+    refuse("Unpublish_name", _ONE_JOB)
 
 
 def Lookup_name(*args: object, **kwargs: object) -> str:
     """Not available: see `Open_port`."""
-    _refuse("Lookup_name")
+    refuse("Lookup_name", _ONE_JOB)
 
 
 def Register_datarep(*args: object, **kwargs: object) -> None:
     """Not available: there are no files."""
-    _refuse("Register_datarep")
-
-
-def _refuse(call: str) -> NoReturn:
-    msg = f"{call}: there are neither ports nor files, only the ranks of one job"
-    raise NotImplementedError(msg)
+    refuse("Register_datarep", "there are no files")

@@ -15,6 +15,7 @@ from serverless_dist.comm.engine.operations import Operation, Persistent
 from serverless_dist.comm.engine.status import NO_MESSAGE, Envelope, Status
 from serverless_dist.comm.exceptions import ERR_IN_STATUS, ERR_REQUEST, MPIError
 from serverless_dist.comm.handle import Handle
+from serverless_dist.comm.refused import refuse_partitions
 
 _Statuses = list[Status] | tuple[Status, ...] | None
 
@@ -320,20 +321,19 @@ class Prequest(Request):
 
     def Pready(self, partition: int) -> None:
         """Not available: there is no partitioned communication."""
-        _refuse_partitions("Pready")
+        refuse_partitions("Pready")
 
     def Pready_range(self, partition_low: int, partition_high: int) -> None:
         """Not available: there is no partitioned communication."""
-        _refuse_partitions("Pready_range")
+        refuse_partitions("Pready_range")
 
     def Pready_list(self, partitions: Sequence[int]) -> None:
         """Not available: there is no partitioned communication."""
-        _refuse_partitions("Pready_list")
+        refuse_partitions("Pready_list")
 
     def Parrived(self, partition: int) -> bool:
         """Not available: there is no partitioned communication."""
-        _refuse_partitions("Parrived")
-        return False
+        refuse_partitions("Parrived")
 
 
 REQUEST_NULL = Request._wrap(None, "REQUEST_NULL")
@@ -459,8 +459,3 @@ def _fill(statuses: _Statuses, envelopes: Sequence[Envelope]) -> None:
         statuses += [Status() for _ in range(len(envelopes) - len(statuses))]
     for status, envelope in zip(statuses, envelopes, strict=False):
         status.fill(envelope)
-
-
-def _refuse_partitions(call: str) -> None:
-    msg = f"{call}: there is no partitioned communication"
-    raise NotImplementedError(msg)

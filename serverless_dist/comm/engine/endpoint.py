@@ -260,6 +260,8 @@ class Endpoint:
                     self._changed.wait(wait)
                     self._followers -= 1
                 return
+            if pending is not None and wait:
+                self._check_hope(pending)
             expect = self._expected(pending)
             self._is_read = True
         try:
@@ -342,15 +344,9 @@ class Endpoint:
             action()
 
     def _expected(self, pending: Pending | None) -> Collection[int]:
-        """Under the lock: return whose messages are lacked; empty: anybody's.
-
-        Raises `UsageError` if none will ever end the wait.
-        """
+        """Under the lock: return whose messages are lacked; empty: anybody's."""
         posted = self._matching.sources
         named: Collection[int] = posted if pending is None else pending.sources()
-        is_own = all(source == self.rank for source in named)
-        if pending is not None and is_own and (named or self.size == 1):
-            self._check_hope(pending)
         if not named or ANY_SOURCE in posted:
             return ()
         acknowledging = {send.dest for send in self._unacknowledged.values()}
@@ -358,6 +354,10 @@ class Endpoint:
 
     def _check_hope(self, pending: Pending) -> None:
         """Raise if no thread of the program's is left that could end the wait."""
+        named = pending.sources()
+        is_own = all(source == self.rank for source in named)
+        if not is_own or not (named or self.size == 1):
+            return
         names = [thread.name for thread in threading.enumerate()]
         if sum(not name.startswith(OWN_THREAD) for name in names) == 1:
             msg = (

@@ -14,6 +14,9 @@ import pytest
 
 from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.cloud.emulated import EmulatedServer
+from tests.watched import linked, no_thread_is_left, pool
+
+__all__ = ["linked", "no_thread_is_left", "pool"]  # fixtures
 
 MINISTACK = "SERVERLESS_DIST_MINISTACK"
 _PR_SET_PDEATHSIG = 1

@@ -5,9 +5,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import pytest
+
 from serverless_dist.comm.engine.background import Background, Pending
 from serverless_dist.comm.engine.matching import Receive
-from serverless_dist.errors import DeadlineError
+from serverless_dist.errors import DeadlineError, ProtocolError
 from tests.watched import (
     CONTEXT,
     THERE,
@@ -18,6 +20,8 @@ from tests.watched import (
     start_waiting,
     until,
 )
+
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def test_what_is_under_way_goes_on_while_nobody_waits(linked: Linked) -> None:
@@ -34,28 +38,28 @@ def test_what_is_under_way_goes_on_while_nobody_waits(linked: Linked) -> None:
 def test_closing_ends_the_thread_whatever_is_under_way(
     pool: ThreadPoolExecutor, linked: Linked
 ) -> None:
-    endpoint, transport, there = linked
+    endpoint, transport, _ = linked
     endpoint.keep_going(Flag(peers=(THERE,)))
     until(lambda: transport.is_read)
     follower = pool.submit(receive, endpoint, THERE, 1)
-    until(lambda: endpoint._followers == 1)
+    until(lambda: len(endpoint._followers) == 1)
     endpoint.close()
     assert "collectives" not in {thread.name for thread in threading.enumerate()}
-    there.send([message(1, text="still read")])
-    assert follower.result() == "still read"
+    with pytest.raises(ProtocolError, match="rank 0 has ended"):
+        follower.result()
 
 
 def test_closing_ends_the_thread_while_another_one_reads(
     pool: ThreadPoolExecutor, linked: Linked
 ) -> None:
-    endpoint, transport, there = linked
+    endpoint, transport, _ = linked
     (reader,) = start_waiting(pool, endpoint, transport, [(THERE, 1)])
     endpoint.keep_going(Flag())
-    until(lambda: endpoint._followers == 1)
+    until(lambda: len(endpoint._followers) == 1)
     endpoint.close()
     endpoint.close()
-    there.send([message(1)])
-    reader.result()
+    with pytest.raises(ProtocolError, match="rank 0 has ended"):
+        reader.result()
 
 
 def test_an_endpoint_without_a_thread_is_closed_in_silence(linked: Linked) -> None:

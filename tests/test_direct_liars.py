@@ -62,7 +62,7 @@ def segment() -> Iterator[Segment]:
 
 
 def fresh(number: int = 3, place: int = 0, size: int = 1000) -> bytes:
-    return pack_loan(Loan(0, 0, number, place, size, is_fresh=True))
+    return pack_loan(Loan(0, 0, number, place, size, 1, is_fresh=True))
 
 
 LIES: dict[str, Callable[[Liar, Segment], None]] = {
@@ -71,7 +71,7 @@ LIES: dict[str, Callable[[Liar, Segment], None]] = {
     "not lent": lambda liar, s: liar.send(fresh(place=1), s.descriptor),
     "a socket": lambda liar, _: liar.send(fresh(), liar.socket.fileno()),
     "unknown": lambda liar, _: liar.socket.sendall(
-        pack_loan(Loan(0, 0, 9, 0, 10, is_fresh=False))
+        pack_loan(Loan(0, 0, 9, 0, 10, 1, is_fresh=False))
     ),
     "twice": lambda liar, s: liar.send_twice(fresh(), s.descriptor),
     "descriptors of nothing": lambda liar, s: liar.send_twice(

@@ -1,6 +1,5 @@
 """The laws of an endpoint: any thread may call anything, and one reads for all."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -24,6 +23,8 @@ from tests.watched import (
     start_waiting,
     until,
 )
+
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def test_one_thread_reads_for_all_that_wait(
@@ -186,24 +187,6 @@ def test_then_is_called_once_when_the_last_message_has_come(linked: Linked) -> N
     assert len(called) == 1
 
 
-def test_what_is_to_be_done_later_is_done_by_the_thread_that_waits(
-    pool: ThreadPoolExecutor, linked: Linked
-) -> None:
-    endpoint, transport, _ = linked
-    flag, threads = Flag(), []
-
-    def action() -> None:
-        threads.append(threading.current_thread())
-        flag.is_done = True
-
-    waiting = pool.submit(endpoint.wait, flag)
-    until(lambda: transport.is_read)
-    endpoint.later(action)
-    endpoint.tell()
-    waiting.result()
-    assert threads == [transport.readers[0]]
-
-
 def test_telling_reaches_threads_that_do_not_read(
     pool: ThreadPoolExecutor, linked: Linked
 ) -> None:
@@ -211,7 +194,7 @@ def test_telling_reaches_threads_that_do_not_read(
     (reader,) = start_waiting(pool, endpoint, transport, [(THERE, 1)])
     flag = Flag()
     waiting = pool.submit(endpoint.wait, flag)
-    until(lambda: endpoint._followers == 1)
+    until(lambda: len(endpoint._followers) == 1)
     flag.is_done = True
     endpoint.tell()
     waiting.result()

@@ -107,7 +107,7 @@ def borrow(loans: Loans, segment: Segment, size: int, place: int = 0) -> memoryv
     """Read a body as rank `place` does."""
     if segment.number not in loans._maps:
         loans.admit(segment.number, segment.descriptor)
-    return loans.borrow(Loan(0, 0, segment.number, place, size, is_fresh=False))
+    return loans.borrow(Loan(0, 0, segment.number, place, size, 1, is_fresh=False))
 
 
 def test_a_segment_is_used_again_only_when_all_have_given_it_back(
@@ -243,7 +243,7 @@ def test_a_loan_that_lies_is_refused(
     loans = Loans(1, 0)
     lent(loans, pool)
     with pytest.raises(ProtocolError, match="rank 1 cannot use the memory that rank 0"):
-        loans.borrow(Loan(0, 0, number, place, size, is_fresh=False))
+        loans.borrow(Loan(0, 0, number, place, size, 1, is_fresh=False))
 
 
 def sealed(size: int, seals: int) -> int:

@@ -1,5 +1,7 @@
 """Synchronous sends, at the level of endpoints: who is told what, and when."""
 
+import pytest
+
 from serverless_dist.comm import ANY_SOURCE, ANY_TAG, Endpoint
 from serverless_dist.comm.engine.endpoint import ACKNOWLEDGEMENTS
 from serverless_dist.comm.engine.matching import TAG_BITS, TAG_MASK, Receive
@@ -13,6 +15,8 @@ from tests.watched import (
     message,
     receive,
 )
+
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def test_a_synchronous_send_is_done_when_its_message_is_asked_for() -> None:

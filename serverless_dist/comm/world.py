@@ -6,6 +6,7 @@ of its own, of size 1, as in mpi4py; so scripts also run without a launcher.
 """
 
 from collections.abc import Collection, Sequence
+from threading import Event
 
 from serverless_dist.comm.communicators import Intracomm
 from serverless_dist.comm.engine.endpoint import Endpoint
@@ -23,17 +24,23 @@ class Solitude:
     rank = 0
     size = 1
 
+    def __init__(self) -> None:
+        self._woken = Event()
+
     def send(self, messages: Sequence[Message]) -> None:
         """Refuse: there is nobody to send to."""
         msg = f"{len(messages)} messages were sent to ranks that do not exist"
         raise UsageError(msg)
 
     def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
-        """Return nothing, at once."""
+        """Return nothing, after `wait` seconds or when somebody wakes."""
+        self._woken.wait(wait)
+        self._woken.clear()
         return ()
 
     def wake(self) -> None:
-        """Do nothing: no wait is long."""
+        """Make `receive` return."""
+        self._woken.set()
 
     def close(self) -> None:
         """Do nothing."""

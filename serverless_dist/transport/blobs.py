@@ -9,7 +9,8 @@ A receiver that expects certain sources GETs exactly the next keys of these, the
 that came last time first; a missing key costs $0.0000004, a LIST twelve times as
 much. LIST serves only those who wait for anybody. Nothing announces an object, so the
 receiver asks again after a pause that doubles from 2 to 50 ms, which is about what
-one GET takes on S3.
+one GET takes on S3. The pause goes on from one `receive` to the next until something
+comes, so a loop that only looks pays for 50 looks a second at most.
 """
 
 from collections import Counter, defaultdict
@@ -27,6 +28,10 @@ from serverless_dist.wire import Flaw, JobKey
 
 _HEAD = 65_536  # bytes of a shared object to read first: index and small frames
 _FIRST_PAUSE, _LAST_PAUSE = 0.002, 0.05  # seconds
+_SPACING = (
+    0.02  # seconds between looks of those who do not wait: $0.07 an hour a source
+)
+_ATTENTION = 0.1  # seconds of a wait for certain sources: others may be wanted then
 _THREADS = 16  # parallel GETs of one rank
 
 
@@ -57,6 +62,8 @@ class BlobTransport:
         self._pool = ThreadPoolExecutor(
             _THREADS, thread_name_prefix="serverless_dist blobs"
         )
+        self._pause = 0.0  # seconds from the last look to the next; 0: something came
+        self._looked = 0.0  # when the last look was
         self._waker = Condition()
         self._is_woken = False
 
@@ -84,26 +91,37 @@ class BlobTransport:
         self._blobs.put(f"{self._root}/{lane}/{self.rank}/{number}", fill(frames))
 
     def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
-        """Return what has arrived, waiting up to `wait` seconds for the first."""
-        deadline = self._clock.now() + wait
-        pause = _FIRST_PAUSE
+        """Return what has arrived, waiting up to `wait` seconds for the first.
+
+        With `expect` it looks for no others, and returns after 0.1 s at the latest.
+        """
+        deadline = self._clock.now() + (min(wait, _ATTENTION) if expect else wait)
         while True:
-            crates = self._next_crates(expect)
-            messages = [
-                arrival.message
-                for frames in crates
-                for frame in frames
-                for arrival in self._inbox.feed(frame)
-            ]
-            left = deadline - self._clock.now()
-            if messages or left <= 0:
+            if self._rest(deadline):
+                return []
+            messages = self._look(expect)
+            if messages or self._clock.now() >= deadline:
                 return messages
-            if crates:  # with nothing for this rank, or not in its turn
-                pause = _FIRST_PAUSE
-                continue
-            if self._pause(min(pause, left)):
-                return messages
-            pause = min(2 * pause, _LAST_PAUSE)
+
+    def _rest(self, deadline: float) -> bool:
+        """Wait until it is time to look again; return whether somebody wakes first."""
+        due = min(self._pause, max(deadline - self._looked, _SPACING))
+        left = self._looked + due - self._clock.now()
+        return left > 0 and self._doze(min(left, due))  # the time may be set back
+
+    def _look(self, expect: Collection[int]) -> list[Message]:
+        crates = self._next_crates(expect)
+        self._looked = self._clock.now()
+        if crates:  # maybe with nothing for this rank, or not in its turn
+            self._pause = 0.0
+        else:
+            self._pause = min(2 * self._pause or _FIRST_PAUSE, _LAST_PAUSE)
+        return [
+            arrival.message
+            for frames in crates
+            for frame in frames
+            for arrival in self._inbox.feed(frame)
+        ]
 
     def wake(self) -> None:
         """Make `receive` return soon."""
@@ -116,7 +134,7 @@ class BlobTransport:
         self._pool.shutdown()
         self._clean()
 
-    def _pause(self, seconds: float) -> bool:
+    def _doze(self, seconds: float) -> bool:
         """Wait for so long, or until somebody wakes: then return True."""
         with self._waker:
             if not self._is_woken:

@@ -6,7 +6,7 @@ receiver reads along, all of it. What is left is copied and written by a thread 
 that stream, so a send never waits for a receiver that does something else.
 
 A large body is written to shared memory, once for all its dests, and only its place
-is told on the stream: see `segments` and `loans`.
+is told on the stream: see `segments` and `loans`. All of this is Linux's.
 
 A rank that closes leaves a mark, because a peer that has not opened its stream yet
 must tell "not started" (try again) from "gone" (nobody will read it).
@@ -14,6 +14,7 @@ must tell "not started" (try again) from "gone" (nobody will read it).
 
 import contextlib
 import os
+import platform
 import socket
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from serverless_dist.cloud import Meter
+from serverless_dist.errors import UsageError
 from serverless_dist.transport.incoming import READ, Incoming
 from serverless_dist.transport.message import Message
 from serverless_dist.transport.outgoing import Outgoing, closed_mark
@@ -53,11 +55,22 @@ class DirectTransport:
         The job's key, which every stream proves when it opens.
     meter
         Counts the bytes that are written and read.
+
+    Raises
+    ------
+    UsageError
+        The machine does not run Linux, which alone has what this is made of.
     """
 
     def __init__(
         self, rank: int, size: int, directory: Path, key: JobKey, meter: Meter
     ) -> None:
+        if platform.system() != "Linux":
+            msg = (
+                f"the direct channel needs Linux, this is {platform.system()}: "
+                "choose another channel, such as queue"
+            )
+            raise UsageError(msg)
         self.rank = rank
         self.size = size
         self.dropped: Counter[Flaw] = Counter()
@@ -87,13 +100,10 @@ class DirectTransport:
     def send(self, messages: Sequence[Message]) -> None:
         """Write the messages to their streams, large bodies to shared memory."""
         for message in messages:
-            body = message.body
-            size = 0
-            for buffer in body:
-                size += memoryview(buffer).nbytes
+            size = message.nbytes
             if size < _SHARED or not self._lend(message, size):
                 header = pack_header(message, size)
-                whole = (header, *body)
+                whole = (header, *message.body)
                 if size <= _JOINED:
                     whole = (b"".join(whole),)
                 for dest in message.dests:
@@ -129,7 +139,13 @@ class DirectTransport:
             self._waker.send(b"w")
 
     def close(self) -> None:
-        """Return when all that was sent is written or nobody is left to read it."""
+        """Return when all that was sent is written or nobody is left to read it.
+
+        Raises
+        ------
+        CloudError
+            Not all of it could be written; everything is closed all the same.
+        """
         if not self._is_closed:
             self._is_closed = True
             self._count_received()
@@ -141,16 +157,17 @@ class DirectTransport:
                 self._watch.remove(end.fileno())
                 end.close()
             self._waker.close()
-        for outgoing in self._outgoing.values():
-            outgoing.close()
-        self._outgoing.clear()
-        self._pool.close()
+        with contextlib.ExitStack() as stack:  # the next is closed if one fails
+            stack.callback(self._pool.close)
+            while self._outgoing:
+                _, outgoing = self._outgoing.popitem()
+                stack.callback(outgoing.close)
 
     def _stream_to(self, dest: int) -> Outgoing:
         stream = self._outgoing.get(dest)
         if stream is None:
             greeting = pack_greeting(self._key, self.rank, dest)
-            stream = Outgoing(self._directory, dest, greeting)
+            stream = Outgoing(self._directory, self.rank, dest, greeting)
             self._outgoing[dest] = stream
         return stream
 
@@ -164,7 +181,13 @@ class DirectTransport:
         for place, dest in enumerate(dests):
             is_fresh = dest not in segment.known
             loan = Loan(
-                message.context, message.tag, segment.number, place, size, is_fresh
+                message.context,
+                message.tag,
+                segment.number,
+                place,
+                size,
+                borrowers=len(dests),
+                is_fresh=is_fresh,
             )
             packed = pack_loan(loan)
             descriptor = segment.descriptor if is_fresh else None

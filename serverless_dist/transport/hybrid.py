@@ -63,7 +63,7 @@ class HybridTransport:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Put what is large, then queue the rest and the pointers."""
-        large = [m for m in messages if _size(m) > self._largest]
+        large = [m for m in messages if m.nbytes > self._largest]
         pointers = dict(zip(map(id, large), self._store(large), strict=True))
         self._queues.send_kinds(
             [
@@ -121,7 +121,3 @@ class HybridTransport:
             )
             raise ProtocolError(msg)
         return replace(message, body=(body,))
-
-
-def _size(message: Message) -> int:
-    return sum(memoryview(buffer).nbytes for buffer in message.body)

@@ -71,7 +71,7 @@ class Loans:
             raise ProtocolError(msg) from error
 
     def borrow(self, loan: Loan) -> memoryview:
-        """Return a body that nobody else has, to be given back when nobody refers to it.
+        """Return a body of one's own, to be given back when nobody refers to it.
 
         Raises
         ------

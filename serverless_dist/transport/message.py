@@ -40,9 +40,9 @@ class Transport(Protocol):
     any time. `close` comes last, when no other call runs.
 
     The law of failures: an exception from `receive` is final. What was taken along
-    with it is lost, so the transport is broken: each later `receive` raises the same
-    again. Only `close` is of use then. An exception from `send` says that messages of
-    this call, or of earlier ones, may never arrive.
+    with it is lost, so the transport is broken: the caller must not call `receive`
+    again, only `close`. An exception from `send` says that messages of this call, or
+    of earlier ones, may never arrive.
     """
 
     @property

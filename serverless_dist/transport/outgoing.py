@@ -7,21 +7,19 @@ import socket
 import time
 from array import array
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from threading import Lock, Thread
 
 from serverless_dist.cloud import Buffer
+from serverless_dist.errors import CloudError
+from serverless_dist.transport.vectors import MAX_PIECES, Piece, advance, pieces
 from serverless_dist.wire import Body
 
 _PATIENCE = 2  # ms that a send waits for the receiver to make room before it copies
 _FOREVER = -1
 _RETRY = 0.005  # seconds between attempts to reach a rank that has not started
-_MAX_BUFFERS = 512  # of one sendmsg; the kernel's limit is 1024
-
-# A piece to be written, and the descriptor that goes along with its first byte.
-_Piece = tuple[memoryview, int | None]
 
 
 def closed_mark(directory: Path, rank: int) -> Path:
@@ -36,15 +34,16 @@ class Outgoing:
     ----------
     directory
         Where the sockets are.
-    dest
-        The rank at the other end.
+    rank, dest
+        The rank that writes, and the one at the other end.
     greeting
         The bytes to open the stream with.
     """
 
-    def __init__(self, directory: Path, dest: int, greeting: bytes) -> None:
+    def __init__(self, directory: Path, rank: int, dest: int, greeting: bytes) -> None:
         self._path = os.fspath(directory / f"{dest}.socket")
         self._mark = closed_mark(directory, dest)
+        self._rank = rank
         self._dest = dest
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(0.0)
@@ -52,8 +51,9 @@ class Outgoing:
         self._is_connected = False
         self._is_gone = False  # nobody will read what is written
         self._lock = Lock()
-        self._backlog: deque[_Piece] = deque()
+        self._backlog: deque[Piece] = deque()
         self._writer: Thread | None = None
+        self._failure: Exception | None = None  # what was sent is not all written
 
     def __repr__(self) -> str:
         return f"<Outgoing to {self._dest}: {len(self._backlog)} in the backlog>"
@@ -69,19 +69,44 @@ class Outgoing:
             What to write; it may change once this has returned.
         descriptor
             Goes along with the first byte. It must stay open until it has arrived.
+
+        Raises
+        ------
+        CloudError
+            The machine refuses to write, now or since the last call.
         """
         with self._lock:
-            rest = self._begin(buffers) if descriptor is None else buffers
-            if rest and not self._is_gone:
-                self._send_rest(deque(_pieces(rest, descriptor)))
+            if self._failure is not None:
+                raise self._refusal(self._failure)
+            try:
+                rest = self._begin(buffers) if descriptor is None else buffers
+                if rest and not self._is_gone:
+                    self._send_rest(pieces(rest, descriptor))
+            except OSError as error:
+                self._failure = error
+                raise self._refusal(error) from error
             return not self._is_gone
 
     def close(self) -> None:
-        """Wait for the writer, then close the stream."""
+        """Wait for the writer, then close the stream.
+
+        Raises
+        ------
+        CloudError
+            Not all that was sent could be written.
+        """
         writer = self._writer
         if writer is not None:
             writer.join()
         self._socket.close()
+        if self._failure is not None:
+            raise self._refusal(self._failure)
+
+    def _refusal(self, failure: Exception) -> CloudError:
+        msg = f"rank {self._rank} cannot write what it sent to rank {self._dest}"
+        error = CloudError(f"{msg}: {failure}", retryable=False)
+        error.__cause__ = failure
+        return error
 
     def _begin(self, buffers: Body) -> Sequence[Buffer]:
         """Write a single buffer if it goes in one piece: most do; return the rest."""
@@ -97,7 +122,7 @@ class Outgoing:
             return ()
         return () if done == len(buffer) else (memoryview(buffer)[done:],)
 
-    def _send_rest(self, rest: deque[_Piece]) -> None:
+    def _send_rest(self, rest: deque[Piece]) -> None:
         if self._writer is None and self._connect():
             self._write(rest, _PATIENCE)
         if not rest:
@@ -116,16 +141,16 @@ class Outgoing:
             except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
                 return False  # not started yet, or its backlog is full
             self._is_connected = True
-            self._write(deque(_pieces((self._greeting,), None)), _PATIENCE)
+            self._write(pieces((self._greeting,)), _PATIENCE)
         return True
 
-    def _write(self, rest: deque[_Piece], patience_ms: int) -> None:
+    def _write(self, rest: deque[Piece], patience_ms: int) -> None:
         """Write from the front of `rest` until no room was made for so long."""
         poller = select.poll()
         poller.register(self._socket, select.POLLOUT)
         while rest:
             try:
-                _advance(rest, self._write_some(rest))
+                advance(rest, self._write_some(rest))
             except BlockingIOError:
                 if not poller.poll(patience_ms):
                     return
@@ -140,12 +165,12 @@ class Outgoing:
                     return
                 time.sleep(_RETRY)
 
-    def _write_some(self, rest: deque[_Piece]) -> int:
+    def _write_some(self, rest: deque[Piece]) -> int:
         """Write pieces up to the next that has a descriptor; return the bytes."""
         view, descriptor = rest[0]
         if descriptor is None:
             views = [view]
-            for following, its_descriptor in islice(rest, 1, _MAX_BUFFERS):
+            for following, its_descriptor in islice(rest, 1, MAX_PIECES):
                 if its_descriptor is not None:
                     break
                 views.append(following)
@@ -155,7 +180,16 @@ class Outgoing:
         return self._socket.sendmsg([view], [control])
 
     def _drain(self) -> None:
-        """Write the backlog to its end, then stop."""
+        """Write the backlog to its end; what stops it is told to the next caller."""
+        try:
+            self._write_backlog()
+        except Exception as error:
+            with self._lock:
+                self._failure = error
+                self._backlog.clear()
+                self._writer = None
+
+    def _write_backlog(self) -> None:
         while not self._connect():
             if self._mark.exists():
                 with self._lock:
@@ -171,25 +205,3 @@ class Outgoing:
                     self._writer = None
                     return
             self._write(work, _FOREVER)
-
-
-def _pieces(buffers: Iterable[Buffer], descriptor: int | None) -> Iterable[_Piece]:
-    for buffer in buffers:
-        view = memoryview(buffer).cast("B")
-        if view.nbytes:
-            yield view, descriptor
-            descriptor = None
-
-
-def _advance(rest: deque[_Piece], count: int) -> None:
-    """Drop the first `count` bytes, and the descriptor that went with them.
-
-    >>> rest = deque([(memoryview(b"hel"), 7), (memoryview(b"lo"), 8)])
-    >>> _advance(rest, 1)
-    >>> [(bytes(view), descriptor) for view, descriptor in rest]
-    [(b'el', None), (b'lo', 8)]
-    """
-    while rest and count >= rest[0][0].nbytes:
-        count -= rest.popleft()[0].nbytes
-    if count:
-        rest[0] = (rest[0][0][count:], None)

@@ -207,7 +207,8 @@ class StreamReader:
     def _notice(self, kind: int, data: bytes, context: int, tag: int) -> Event:
         if kind in (_Kind.SEGMENT, _Kind.FRESH) and len(data) == _PLACE.size:
             is_fresh = kind == _Kind.FRESH
-            return Loan(context, tag, *_PLACE.unpack(data), is_fresh=is_fresh)
+            number, place, length, borrowers = _PLACE.unpack(data)
+            return Loan(context, tag, number, place, length, borrowers, is_fresh)
         if kind == _Kind.RETIRED and len(data) == _NUMBER.size:
             return Retired(*_NUMBER.unpack(data))
         msg = (

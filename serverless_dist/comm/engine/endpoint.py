@@ -30,12 +30,14 @@ from serverless_dist.comm.constants import ANY_SOURCE
 from serverless_dist.comm.engine.background import Background, Pending
 from serverless_dist.comm.engine.matching import TAG_BITS, TAG_MASK, Matching, Receive
 from serverless_dist.comm.engine.times import PhaseTimes, Stopwatch
-from serverless_dist.errors import DeadlineError, UsageError
+from serverless_dist.errors import DeadlineError, ProtocolError, UsageError
 from serverless_dist.transport import Message, Transport
 
 PATIENCE = 20.0  # seconds of one call of the transport: it need not know "for ever"
 ACKNOWLEDGEMENTS = 5
 """The context of acknowledgements; those of communicators are paired, even and odd."""
+
+_COURTESY = 1.0  # seconds that a thread may take to come back from the transport
 
 OWN_THREAD = "serverless_dist"
 """What the names of this package's own threads begin with."""
@@ -99,8 +101,10 @@ class Endpoint:
         self._unacknowledged: dict[int, Acknowledged] = {}
         self._ready: deque[Callable[[], None]] = deque()
         self._is_read = False  # a thread is in the transport's receive
-        self._followers = 0  # threads that wait for that one
+        self._followers: list[Pending] = []  # what other threads wait for meanwhile
+        self._asked: set[int] = set()  # the sources of those who did not wait
         self._failure: Exception | None = None
+        self._is_closing = False
         self._background = Background(self._work, self.tell)
         self.rank = transport.rank
         self.size = transport.size
@@ -232,8 +236,19 @@ class Endpoint:
         self._background.add(pending)
 
     def close(self) -> None:
-        """Stop reading, then close the transport, which sends what is left."""
+        """Stop reading, then close the transport, which sends what is left.
+
+        Threads that still wait are told that there is nothing to wait for any more.
+        """
         self._background.close()
+        with self._lock:
+            if self._failure is None:
+                msg = f"rank {self.rank} has ended: it receives nothing any more"
+                self._failure = ProtocolError(msg)
+        self.tell()
+        with self._lock:
+            self._is_closing = True
+            self._changed.wait_for(lambda: not self._is_read, _COURTESY)
         self._transport.close()
 
     def _work(self, pending: Pending) -> None:
@@ -255,10 +270,7 @@ class Endpoint:
             if self._ready or (pending is not None and pending.is_done):
                 wait = 0.0
             if self._is_read:
-                if wait:
-                    self._followers += 1
-                    self._changed.wait(wait)
-                    self._followers -= 1
+                self._follow(pending, wait)
                 return
             if pending is not None and wait:
                 self._check_hope(pending)
@@ -273,6 +285,16 @@ class Endpoint:
         if self._ready:
             self._settle()
 
+    def _follow(self, pending: Pending | None, wait: float) -> None:
+        """Under the lock: have the thread that reads look for this as well."""
+        if pending is None or not wait:
+            named = () if pending is None else pending.sources()
+            self._asked.update(named or (ANY_SOURCE,))
+            return
+        self._followers.append(pending)
+        self._changed.wait(wait)
+        self._followers.remove(pending)
+
     def _end_reading(
         self, arrived: Sequence[Message], failure: BaseException | None
     ) -> None:
@@ -282,7 +304,7 @@ class Endpoint:
                 self._failure = failure
             for message in arrived:
                 self._deliver(message)
-            if self._followers:
+            if self._followers or self._is_closing:
                 self._changed.notify_all()
 
     def _deliver_own(self, messages: Sequence[Message]) -> None:
@@ -345,12 +367,15 @@ class Endpoint:
 
     def _expected(self, pending: Pending | None) -> Collection[int]:
         """Under the lock: return whose messages are lacked; empty: anybody's."""
-        posted = self._matching.sources
-        named: Collection[int] = posted if pending is None else pending.sources()
-        if not named or ANY_SOURCE in posted:
+        lacked = {*self._matching.sources, *self._asked}
+        self._asked.clear()
+        for each in (pending, *self._followers):
+            named = () if each is None else each.sources()
+            lacked.update(named or (ANY_SOURCE,))
+        if ANY_SOURCE in lacked:
             return ()
-        acknowledging = {send.dest for send in self._unacknowledged.values()}
-        return acknowledging.union(named, posted) - {self.rank}
+        lacked.update(send.dest for send in self._unacknowledged.values())
+        return lacked - {self.rank}
 
     def _check_hope(self, pending: Pending) -> None:
         """Raise if no thread of the program's is left that could end the wait."""

@@ -1,5 +1,6 @@
 """The laws of an endpoint: any thread may call anything, and one reads for all."""
 
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -239,3 +240,22 @@ def test_repr_is_a_status_line(linked: Linked) -> None:
     there.send([message(1)])
     endpoint.poll()
     assert repr(endpoint) == "<Endpoint rank 0 of 2: 1 waiting>"
+
+
+class BrokenTransport(WatchedTransport):
+    """Its first read fails, and it must not be read again."""
+
+    def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
+        assert not self.is_read, "read again after it had failed"
+        self.is_read = True
+        msg = "the network is gone"
+        raise OSError(msg)
+
+
+def test_a_transport_that_fails_is_told_to_all_who_wait_then_or_later() -> None:
+    endpoint = Endpoint(BrokenTransport(connect(2)[0]))
+    endpoint.keep_going(Flag(peers=(THERE,)))
+    for call in (endpoint.wait, endpoint.wait, endpoint.poll):
+        with pytest.raises(OSError, match="the network is gone"):
+            call(Flag(peers=(THERE,)))
+    endpoint.close()

@@ -224,6 +224,14 @@ def test_what_is_no_function_is_refused() -> None:
         sd.run(3)  # type: ignore[arg-type]
 
 
+def test_a_rank_that_waits_for_itself_is_told_at_once() -> None:
+    def wait(comm: Communicator) -> None:
+        comm.recv(source=comm.rank)
+
+    with pytest.raises(sd.RankError, match="which only it could send itself"):
+        sd.run(wait, ranks=2, channel="direct")
+
+
 def test_progress_reaches_the_caller() -> None:
     def report(comm: Communicator) -> None:
         if comm.rank == 0:

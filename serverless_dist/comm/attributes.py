@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from serverless_dist.comm.constants import (
     ANY_SOURCE,
+    APPNUM,
     HOST,
     IO,
     KEYVAL_INVALID,
@@ -21,6 +22,7 @@ from serverless_dist.comm.constants import (
     MAX_TAG,
     PROC_NULL,
     TAG_UB,
+    UNIVERSE_SIZE,
     WTIME_IS_GLOBAL,
 )
 from serverless_dist.comm.exceptions import (
@@ -33,15 +35,17 @@ from serverless_dist.comm.exceptions import (
 Function = Callable[[Any, int, Any], Any]
 T = TypeVar("T")
 
-COMM_ATTRIBUTES: Mapping[int, Callable[[], int]] = {
+COMM_ATTRIBUTES: Mapping[int, Callable[[], int | None]] = {
     TAG_UB: lambda: MAX_TAG,
     HOST: lambda: PROC_NULL,
     IO: lambda: ANY_SOURCE,  # every rank can read and write files
     WTIME_IS_GLOBAL: lambda: 0,
     LASTUSEDCODE: lambda: ERROR_CODES.last,
+    UNIVERSE_SIZE: lambda: None,
+    APPNUM: lambda: None,
 }
-"""The predefined attributes of every communicator. `UNIVERSE_SIZE` and `APPNUM` are not
-set, as MPI allows: nobody plans to start more ranks, and there is one program."""
+"""The predefined attributes of every communicator. `UNIVERSE_SIZE` and `APPNUM` have
+no value, as MPI allows: nobody plans to start more ranks, and there is one program."""
 
 
 @dataclass(frozen=True, slots=True)

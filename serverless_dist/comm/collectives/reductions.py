@@ -24,6 +24,7 @@ from serverless_dist.comm.data.buffers import (
 )
 from serverless_dist.comm.data.ops import Op
 from serverless_dist.comm.engine.channel import BUNDLES, Format, arrays
+from serverless_dist.comm.exceptions import ERR_TRUNCATE, MPIError
 from serverless_dist.comm.state import State
 from serverless_dist.comm.steps import Script, Steps
 
@@ -202,7 +203,18 @@ def _vector(
     item: Block, op: Op
 ) -> tuple[Callable[[], NDArray[Any]], Callable[[Any, Any], Any]]:
     """Return what gives the elements as an array, and what combines two of them."""
-    return lambda: op.operand(item), op.on_arrays(item.datatype)
+    combine = op.on_arrays(item.datatype)
+
+    def checked(lower: Any, higher: Any) -> Any:
+        if len(lower) != len(higher):  # numpy would stretch a single element
+            msg = (
+                f"a reduction was given {len(lower)} elements by one rank and"
+                f" {len(higher)} by another: all ranks have to pass as many"
+            )
+            raise MPIError(ERR_TRUNCATE, msg)
+        return combine(lower, higher)
+
+    return lambda: op.operand(item), checked
 
 
 def _form(item: Block, op: Op) -> Format:

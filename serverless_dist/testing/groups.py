@@ -13,15 +13,25 @@ from serverless_dist.testing.expect import fails_with
 from serverless_dist.testing.messages import ring
 
 
-def check_alive(comm: MPI.Comm, members: list[int]) -> None:
-    """Assert that messages and calls work, `members` being the ranks' values."""
+def check_alive(comm: MPI.Comm, value: int, members: list[int]) -> None:
+    """Assert that messages and calls work, and that ranks are in order.
+
+    Parameters
+    ----------
+    comm
+        The communicator.
+    value
+        What this rank has.
+    members
+        The values of all ranks.
+    """
     assert isinstance(comm, Communicator)
     assert comm.size == len(members)
-    mine = members[comm.rank]
-    assert ring(comm, mine) == members[comm.rank - 1]
-    assert comm.allgather(mine) == members
+    assert members[comm.rank] == value
+    assert ring(comm, value) == members[comm.rank - 1]
+    assert comm.allgather(value) == members
     total = numbers(1)
-    comm.Allreduce(np.array([mine], np.int32), total)
+    comm.Allreduce(np.array([value], np.int32), total)
     assert total.tolist() == [sum(members)]
     comm.Barrier()
 
@@ -39,9 +49,9 @@ class GroupsSuite(ABC):
             for part in range(2):
                 members = [r for r in range(size) if r % 2 == rank % 2]
                 new = comm.Split(rank % 2, -rank if part else 7)
-                check_alive(new, members[::-1] if part else members)
+                check_alive(new, comm.rank, members[::-1] if part else members)
                 new.Free()
-            check_alive(comm, [*range(size)])
+            check_alive(comm, comm.rank, [*range(size)])
 
         for size in (1, 2, 3, 5):
             self.run(size, function)
@@ -54,14 +64,16 @@ class GroupsSuite(ABC):
             new = comm.Split(color)
             assert (new == MPI.COMM_NULL) is (comm.rank == 0)
             if new:
-                check_alive(new, [*range(1, comm.size)])
+                check_alive(new, comm.rank, [*range(1, comm.size)])
 
         for size in (1, 2, 3):
             self.run(size, function)
 
     def test_ranks_that_share_memory_find_each_other(self) -> None:
         def function(comm: Communicator) -> None:
-            check_alive(comm.Split_type(MPI.COMM_TYPE_SHARED), [*range(comm.size)])
+            check_alive(
+                comm.Split_type(MPI.COMM_TYPE_SHARED), comm.rank, [*range(comm.size)]
+            )
             assert not comm.Split_type(MPI.UNDEFINED)
 
         for size in (1, 2):
@@ -84,7 +96,7 @@ class GroupsSuite(ABC):
             for each in family[1:]:
                 each.Free()
                 assert each == MPI.COMM_NULL
-            check_alive(comm, [*range(comm.size)])
+            check_alive(comm, comm.rank, [*range(comm.size)])
 
         for size in (1, 2, 3):
             self.run(size, function)
@@ -107,11 +119,11 @@ class GroupsSuite(ABC):
             rank, size = comm.rank, comm.size
             group = comm.Get_group()
             reverse = group.Incl([*reversed(range(size))])
-            check_alive(comm.Create(reverse), [*reversed(range(size))])
+            check_alive(comm.Create(reverse), comm.rank, [*reversed(range(size))])
             without = comm.Create(group.Excl([0]))
             assert bool(without) is (rank != 0)
             if without:
-                check_alive(without, [*range(1, size)])
+                check_alive(without, comm.rank, [*range(1, size)])
                 assert without.Get_group() != group
                 places = without.Get_group().Translate_ranks([0], group)
                 assert places == [1]
@@ -132,9 +144,9 @@ class GroupsSuite(ABC):
                 new.send("new", rank)
                 again.send("again", rank)
                 assert (again.recv(), new.recv()) == ("again", "new")
-                check_alive(new, [*range(size - 1)])
-                check_alive(again, [*range(size - 1)])
-            check_alive(comm.Create_group(everybody), [*range(size)])
+                check_alive(new, comm.rank, [*range(size - 1)])
+                check_alive(again, comm.rank, [*range(size - 1)])
+            check_alive(comm.Create_group(everybody), comm.rank, [*range(size)])
             with fails_with(ERR_GROUP):
                 part = comm.Split(rank)
                 part.Create(everybody) if size > 1 else part.Create(MPI.GROUP_NULL)
@@ -180,6 +192,6 @@ class GroupsSuite(ABC):
             for call in calls:
                 with fails_with(ERR_COMM):
                     call()
-            check_alive(comm, [*range(comm.size)])
+            check_alive(comm, comm.rank, [*range(comm.size)])
 
         self.run(2, function)

@@ -119,8 +119,8 @@ class IntercommsSuite(ABC):
             for high in (0, 1):
                 both = inter.Merge(high=side == high)
                 expected = theirs + ours if side == high else ours + theirs
-                check_alive(both, expected)
-            check_alive(inter.Merge(), [*range(comm.size)])
+                check_alive(both, comm.rank, expected)
+            check_alive(inter.Merge(), comm.rank, [*range(comm.size)])
 
         for size in (2, 3, 5):
             self.run(size, function)
@@ -152,7 +152,9 @@ class IntercommsSuite(ABC):
             if there:
                 assert isinstance(part, Inter)
                 check_both(part, comm.rank, here, there)
-                check_alive(part.Merge(high=here > there), sorted_by(here, there))
+                check_alive(
+                    part.Merge(high=here > there), comm.rank, sorted_by(here, there)
+                )
                 both = part.Merge()
                 assert both.allgather(both.rank) == [*range(both.size)]
             assert not inter.Split(MPI.UNDEFINED)
@@ -182,7 +184,7 @@ class IntercommsSuite(ABC):
                 comm.Create_intercomm(0, comm, 0)
             with fails_with(ERR_RANK):
                 comm.Create_intercomm(comm.size, comm, 0)
-            check_alive(comm, [*range(comm.size)])
+            check_alive(comm, comm.rank, [*range(comm.size)])
 
         for size in (1, 2):
             self.run(size, function)

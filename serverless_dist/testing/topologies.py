@@ -122,10 +122,10 @@ class TopologiesSuite(ABC):
             cart = comm.Create_cart([comm.size - 1])
             assert bool(cart) is (comm.rank < comm.size - 1)
             if cart:
-                check_alive(cart, [*range(comm.size - 1)])
+                check_alive(cart, comm.rank, [*range(comm.size - 1)])
             with fails_with(ERR_DIMS):
                 comm.Create_cart([comm.size, 2])
-            check_alive(comm, [*range(comm.size)])
+            check_alive(comm, comm.rank, [*range(comm.size)])
 
         for size in (2, 3):
             self.run(size, function)
@@ -135,7 +135,7 @@ class TopologiesSuite(ABC):
             cart = comm.Create_cart([2, comm.size // 2], [False, True])
             row = cart.Sub([False, True])
             first = cart.rank - cart.rank % row.size
-            check_alive(row, [*range(first, first + row.size)])
+            check_alive(row, comm.rank, [*range(first, first + row.size)])
             assert row.Get_topo()[0] == [comm.size // 2]
             check_neighbors(row, lambda place: place ^ 1)
             below, above = row.Shift(0, 1)
@@ -190,7 +190,7 @@ class TopologiesSuite(ABC):
             assert graph.neighbor_allgather("mine") == []
             assert graph.neighbor_alltoall([]) == []
             graph.Neighbor_allgather(numbers(1), numbers(0))
-            check_alive(graph, [*range(comm.size)])
+            check_alive(graph, comm.rank, [*range(comm.size)])
 
         self.run(2, function)
 

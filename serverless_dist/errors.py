@@ -7,10 +7,20 @@
     │   ├── CredentialsError           no or expired AWS credentials
     │   ├── DataFileError              a file is missing or malformed
     │   ├── comm.MPIError              mpi4py's `MPI.Exception`, with its error code
-    │   └── UnpicklableError           an object cannot travel (names the culprit)
+    │   ├── UnpicklableError           an object cannot travel (names the culprit)
+    │   └── VersionMismatchError       a worker has other versions (names both)
     ├── ProtocolError                  a peer broke the rules; never retried
     ├── CloudError                     the cloud refused; ``retryable`` or not
     ├── DeadlineError (TimeoutError)   names rank, peer, tag and how long
+    │   └── GetTimeoutError            `get` has waited as long as it was told to
+    ├── TaskError                      a remote task has no value; names the task
+    │   ├── RemoteError                it raised; also of the class of what it raised
+    │   ├── WorkerCrashedError         its worker ended, more often than it may
+    │   ├── TaskCancelledError         somebody has cancelled it
+    │   ├── TaskTimeoutError (TimeoutError)    it ran longer than it may
+    │   ├── ActorDiedError             its actor is gone
+    │   ├── ObjectLostError            its value is gone: nobody had a ref of it
+    │   └── DeadlockError              it waited for itself
     └── RankError                      a rank failed; carries its number and traceback
         └── RankDiedError              a rank ended without saying why
 
@@ -36,6 +46,10 @@ class DataFileError(UsageError):
 
 class UnpicklableError(UsageError):
     """An object cannot be pickled; the message names it and what stops it."""
+
+
+class VersionMismatchError(UsageError):
+    """A worker has other versions of Python or a package; the message names both."""
 
 
 class ProtocolError(ServerlessDistError):
@@ -68,6 +82,70 @@ def _cloud_error(message: str, retryable: bool) -> CloudError:  # noqa: FBT001
 
 class DeadlineError(ServerlessDistError, TimeoutError):
     """A wait reached its deadline."""
+
+
+class GetTimeoutError(DeadlineError):
+    """`get` has waited as long as it was told to; the task goes on."""
+
+
+class TaskError(ServerlessDistError):
+    """A remote task has no value.
+
+    Parameters
+    ----------
+    task
+        The name of the task.
+    summary
+        One line: what happened.
+    traceback
+        The remote traceback as text; empty if there is none.
+
+    Notes
+    -----
+    ``__cause__`` is the remote exception itself where it could be pickled.
+    """
+
+    def __init__(self, task: str, summary: str, traceback: str = "") -> None:
+        super().__init__(task, summary, traceback)
+        self.task = task
+        self.summary = summary
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        text = f"{self.task} {self.summary}"
+        return f"{text}\n\n{self.traceback.rstrip()}" if self.traceback else text
+
+
+class RemoteError(TaskError):
+    """A task raised an exception.
+
+    What `get` raises is of this class and of the exception's own, so that ``except
+    KeyError`` catches a task's `KeyError`.
+    """
+
+
+class WorkerCrashedError(TaskError):
+    """A task's worker ended while it ran: killed, out of memory, or ``os._exit``."""
+
+
+class TaskCancelledError(TaskError):
+    """A task was cancelled."""
+
+
+class TaskTimeoutError(TaskError, TimeoutError):
+    """A task ran longer than its timeout and was stopped."""
+
+
+class ActorDiedError(TaskError):
+    """An actor is gone: its constructor raised, it was killed, or its worker ended."""
+
+
+class ObjectLostError(TaskError):
+    """A value is gone: the last ref of it was, when somebody asked."""
+
+
+class DeadlockError(TaskError):
+    """A task waits for something that waits for it; the message names the cycle."""
 
 
 class RankError(ServerlessDistError):

@@ -18,8 +18,9 @@ import msgpack
 from serverless_dist.tasks.values import Value
 
 STREAMING = -1  # as a number of returns: as many as the generator yields
-STREAM_LENGTH = 1 << 20  # values that one stream may have
+STREAM_LENGTH = (1 << 20) - 1  # values that one stream may have
 _CLIENT = 41  # bits of an id below those of its client
+_STREAMS = 1 << 40  # set in the ids of streams and of their values
 DRIVER = 0  # the client that is the driver's own process
 
 
@@ -224,6 +225,10 @@ class Returned(NamedTuple):
     attempts: tuple[int, ...]
 
 
+class Retire(NamedTuple):
+    """The worker's time is nearly over: it waits for `Stop`, and runs nothing more."""
+
+
 class Cancel(NamedTuple):
     """Cancel the task of this ref.
 
@@ -250,7 +255,11 @@ class Find(NamedTuple):
 
 
 class HandOver(NamedTuple):
-    """The worker's time is nearly over: this is its actor's state, pickled."""
+    """An actor's state, pickled: its worker's time is nearly over.
+
+    The worker gives back all calls that it has not begun by this alone, runs nothing
+    more, and waits for `Stop`.
+    """
 
     state: Value
 
@@ -314,33 +323,50 @@ class Stop(NamedTuple):
 
 Message = (
     Hello | Ship | Submit | Ask | Unask | Put | Hold | Release | Finished | Yielded
-    | Returned | Cancel | Kill | Find | HandOver | Bye
+    | Returned | Retire | Cancel | Kill | Find | HandOver | Bye
 )  # fmt: skip
 Order = Code | Run | Recall | Interrupt | Answer | Stop
 
 _CLASSES: tuple[type[Any], ...] = (
     Hello, Ship, Submit, Ask, Unask, Put, Hold, Release, Finished, Yielded, Returned,
-    Cancel, Kill, Find, HandOver, Bye, Code, Run, Recall, Interrupt, Answer, Stop,
+    Retire,    Cancel, Kill, Find, HandOver, Bye, Code, Run, Recall, Interrupt, Answer, Stop,
 )  # fmt: skip
 _LETTERS = {each: letter for letter, each in enumerate(_CLASSES)}
 
 
 class Ids:
-    """The ids that one client gives; each call of `take` returns fresh ones.
+    """The ids that one client gives; each call returns fresh ones.
+
+    One thread at a time calls.
 
     >>> ids = Ids(client=1)
     >>> ids.take(2), ids.take() - ids.take()
     (2199023255553, -1)
+    >>> stream = ids.take_stream()
+    >>> stream_of(stream) == stream_of(stream + 1 + 7) == stream, stream_of(7)
+    (True, None)
     """
 
     def __init__(self, client: int) -> None:
         self._next = (client << _CLIENT) + 1
+        self._next_stream = (client << _CLIENT) + _STREAMS
 
     def take(self, count: int = 1) -> int:
-        """Return the first of `count` ids in a row; one thread at a time."""
+        """Return the first of `count` ids in a row."""
         first = self._next
         self._next += max(1, count)
         return first
+
+    def take_stream(self) -> int:
+        """Return the id of a stream; its value number i has the id that is i + 1 on."""
+        stream = self._next_stream
+        self._next_stream += STREAM_LENGTH + 1
+        return stream
+
+
+def stream_of(id: int) -> int | None:
+    """Return the stream that this is, or is a value of; None: of no stream."""
+    return id & ~STREAM_LENGTH if id & _STREAMS else None
 
 
 def pack(messages: Sequence[Message | Order]) -> bytes:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 from serverless_dist.cloud import Meter, MeteredCloud, Usage
@@ -19,7 +20,7 @@ from serverless_dist.cloud.local import LocalAddress, private_directory
 from serverless_dist.cloud.processes import Ending, ProcessFunctions
 from serverless_dist.comm.algorithms import named
 from serverless_dist.config import Config
-from serverless_dist.errors import ServerlessDistError, UsageError
+from serverless_dist.errors import ServerlessDistError, TaskCancelledError, UsageError
 from serverless_dist.runtime.channels import check_channel
 from serverless_dist.runtime.clouds import Address, check_cloud, open_cloud
 from serverless_dist.runtime.code import Function, modules_of, pack_code
@@ -37,6 +38,7 @@ from serverless_dist.wire import JobKey
 T = TypeVar("T")
 
 _FILES, _FILES_PER_RANK = 32, 3  # open files of the driver: its own, for each rank
+_GLANCE = 0.2  # seconds
 _LONGEST = 1e9  # seconds, thirty years: what clocks and locks can count
 _GOODBYE = 1.0  # seconds that a long poll may take to see that its cloud is closed
 _COURTESY = 5.0  # seconds for what is left to the cloud's own expiry otherwise
@@ -71,6 +73,7 @@ def run(
     timeout: float | None = None,
     config: Config | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    cancelled: Event | None = None,
 ) -> Results[T]:
     """Run ``function(comm, *args)`` on all ranks at once and return what they return.
 
@@ -93,6 +96,8 @@ def run(
         Defaults for what is None; None itself: what the environment says.
     on_progress
         Called with what a rank gave to `report_progress`.
+    cancelled
+        Once another thread has set it, the ranks are stopped within a second.
 
     Returns
     -------
@@ -107,6 +112,8 @@ def run(
         A rank failed; the others were stopped. The rank's own exception is the cause.
     DeadlineError
         The run took longer than `timeout`; it was stopped.
+    TaskCancelledError
+        `cancelled` was set.
     CloudError
         The cloud failed.
 
@@ -119,7 +126,8 @@ def run(
     settings = _check(function, ranks, cloud, channel, timeout, config)
     code = pack_code(function, args)
     with ExitStack() as stack:
-        return _Run(settings, modules_of(function), stack).go(code, on_progress)
+        watcher = _Watcher(function, on_progress, cancelled)
+        return _Run(settings, modules_of(function), stack).go(code, watcher)
 
 
 def _check(
@@ -178,6 +186,31 @@ def _check_timeout(timeout: object) -> float:
     return min(seconds, _LONGEST)
 
 
+@dataclass(frozen=True, slots=True)
+class _Watcher:
+    """Who looks on from other threads and from the caller's."""
+
+    function: Function
+    on_progress: Callable[[int, int], None] | None
+    cancelled: Event | None
+
+    @property
+    def patience(self) -> float:
+        """How many seconds may pass between two calls of `check`."""
+        return inf if self.cancelled is None else _GLANCE
+
+    def show(self, progress: Progress) -> None:
+        """Pass on how far the run has come."""
+        if self.on_progress is not None:
+            self.on_progress(progress.done, progress.total)
+
+    def check(self) -> None:
+        """Raise `TaskCancelledError` if the run is not wanted any more."""
+        if self.cancelled is not None and self.cancelled.is_set():
+            name = getattr(self.function, "__qualname__", repr(self.function))
+            raise TaskCancelledError(name, "was cancelled")
+
+
 class _Run:
     """One run: what it opens, `stack` closes, the ranks first and the cloud last."""
 
@@ -208,9 +241,7 @@ class _Run:
         )
         stack.callback(self._functions.close)
 
-    def go(
-        self, code: bytes, on_progress: Callable[[int, int], None] | None
-    ) -> Results[Any]:
+    def go(self, code: bytes, watcher: _Watcher) -> Results[Any]:
         """Start all ranks and wait for them."""
         settings = self._settings
         self._cloud.blobs.put(self._prefix + "code", code)
@@ -226,27 +257,28 @@ class _Run:
             digest=hashlib.sha256(code).digest(),
             started=started,
             timeout=settings.timeout,
-            wants_progress=on_progress is not None,
+            wants_progress=watcher.on_progress is not None,
             algorithms=settings.config.algorithms,
         )
         for rank in range(settings.ranks):
             self._functions.invoke(replace(first, rank=rank).pack())
         job = Job(settings.ranks, started=started, timeout=settings.timeout)
-        self._watch(job, on_progress)
+        self._watch(job, watcher)
         seconds = time.time() - started
         # An interpreter that ends runs what was left to its end: threads, atexit.
         left = started + settings.timeout - time.time()
         self._functions.join(min(max(0.0, left), LAMBDA_TIMEOUT))
         return Results(job.values(), self._report(job, seconds))
 
-    def _watch(self, job: Job, on_progress: Callable[[int, int], None] | None) -> None:
+    def _watch(self, job: Job, watcher: _Watcher) -> None:
         """Return when the job is done; raise why it failed."""
         while not job.is_done:
             wait = max(0.0, job.next_check() - time.time())
-            for event in self._desk.events(wait):
-                if isinstance(event, Progress) and on_progress is not None:
-                    on_progress(event.done, event.total)
+            for event in self._desk.events(min(wait, watcher.patience)):
+                if isinstance(event, Progress):
+                    watcher.show(event)
                 job.feed(event, time.time())
+            watcher.check()
             failure = job.failure(time.time())
             if failure is not None:
                 raise failure

@@ -38,6 +38,7 @@ class Begin(NamedTuple):
     attempt: int
     spec: Spec
     values: Sequence[Value]
+    code: Value
 
 
 class Halt(NamedTuple):

@@ -329,7 +329,8 @@ Order = Code | Run | Recall | Interrupt | Answer | Stop
 
 _CLASSES: tuple[type[Any], ...] = (
     Hello, Ship, Submit, Ask, Unask, Put, Hold, Release, Finished, Yielded, Returned,
-    Retire,    Cancel, Kill, Find, HandOver, Bye, Code, Run, Recall, Interrupt, Answer, Stop,
+    Retire, Cancel, Kill, Find, HandOver, Bye, Code, Run, Recall, Interrupt, Answer,
+    Stop,
 )  # fmt: skip
 _LETTERS = {each: letter for letter, each in enumerate(_CLASSES)}
 

@@ -66,11 +66,14 @@ class ObjectTable:
         What is to be done; whoever carries it out empties this.
     freed
         The ids that nobody holds any more; whoever looks empties this.
+    woken
+        The tasks that one more value has come for; whoever looks empties this.
     """
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.freed: list[int] = []
+        self.woken: list[int] = []
         self._objects: dict[int, Object] = {}
         self._held: defaultdict[int, Counter[int]] = defaultdict(Counter)
         self._questions: dict[tuple[int, int], Question] = {}
@@ -133,8 +136,8 @@ class ObjectTable:
         for key in [key for key in self._questions if key[0] == client]:
             self._questions.pop(key).is_answered = True
 
-    def settle(self, id: int, value: Value) -> Sequence[int]:
-        """Give an id its value; return the tasks that waited for it.
+    def settle(self, id: int, value: Value) -> None:
+        """Give an id its value, and wake who waits for it.
 
         A value that comes too late, or that nobody wants, is removed.
         """
@@ -142,11 +145,12 @@ class ObjectTable:
         if found is None or found.value is not None:
             if found is None or found.value != value:  # not the same once more
                 self._remove(value)
-            return ()
+            return
         found.value = value
         for ref in value.refs:
             self.hold(ref)
-        questions, dependants = found.questions or (), found.dependants or ()
+        questions = found.questions or ()
+        self.woken += found.dependants or ()
         found.questions = found.dependants = None
         is_failure = value.form == Form.FAILURE
         for question in questions:
@@ -155,7 +159,6 @@ class ObjectTable:
         if found.holds <= 0:
             for ref in self._free(id, found):
                 self.release(ref)
-        return dependants
 
     def await_by(self, task: int, ids: Iterable[int]) -> int:
         """Return how many of the ids have no value; the task is told of each once."""

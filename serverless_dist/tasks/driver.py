@@ -1,0 +1,280 @@
+"""The driver: a thread that feeds the lifecycle and does what it says.
+
+One thread owns the lifecycle, so there is nothing to lock. Other threads append what
+they want to a queue and wake it; workers' messages come by the hub. All messages at
+hand are handled before anything is sent, so what goes to a worker goes in one body.
+"""
+
+import logging
+import secrets
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from math import inf
+from threading import Thread
+from typing import Self
+
+from serverless_dist.cloud import Usage
+from serverless_dist.cloud.processes import Ending, ProcessFunctions
+from serverless_dist.config import Config
+from serverless_dist.tasks.client import Client
+from serverless_dist.tasks.gangs import Gangs
+from serverless_dist.tasks.instructions import (
+    Begin,
+    End,
+    Event,
+    Halt,
+    Instruction,
+    Lost,
+    Remove,
+    Start,
+    Tell,
+)
+from serverless_dist.tasks.invitation import Invitation
+from serverless_dist.tasks.lifecycle import Counts, Lifecycle
+from serverless_dist.tasks.messages import (
+    DRIVER,
+    Bye,
+    Finished,
+    Message,
+    Order,
+    pack,
+    unpack,
+)
+from serverless_dist.tasks.placement import Capacity
+from serverless_dist.tasks.sites import Site, open_site
+from serverless_dist.tasks.versions import mismatch, versions
+from serverless_dist.tasks.worker import unpack_usage
+from serverless_dist.wire import JobKey
+
+HANDLER = "serverless_dist.tasks.worker:handler"
+_STARTERS = 16  # workers that are started side by side
+_LONGEST_WAIT = 1.0  # seconds after which releases are looked at, urgent or not
+_GOODBYE = 2.0  # seconds that idle workers have to say what they used
+_log = logging.getLogger(__name__)
+
+
+class Driver:
+    """A session: its workers, its store, and the client of this process.
+
+    Parameters
+    ----------
+    cloud
+        Where workers are reached: ``"local"``, ``"emulated"`` or ``"aws"``.
+    workers
+        How many tasks run at a time.
+    config
+        Settings of the cloud.
+    """
+
+    def __init__(self, cloud: str, workers: int, config: Config) -> None:
+        self._key = JobKey(secrets.token_bytes(16), secrets.token_bytes(32))
+        self._posted: deque[tuple[int, Event]] = deque()
+        self._ends: deque[tuple[float, int, str]] = deque()
+        self._is_asleep = self._is_closing = False
+        self._failure: Exception | None = None
+        self._usage = Usage()
+        self._payloads: dict[int, bytes] = {}  # of workers that were started
+        self._orders: defaultdict[int, list[Order]] = defaultdict(list)
+        with ExitStack() as stack:
+            self._site: Site = open_site(cloud, workers, config, self._key)
+            stack.callback(self._site.close)
+            self.client = Client(
+                DRIVER,
+                self._site.store,
+                self._post,
+                ships_modules=self._site.ships_modules,
+            )
+            self._functions = ProcessFunctions(
+                HANDLER, on_end=self._tell_end, scratch=self._site.scratch
+            )
+            stack.callback(self._functions.close)
+            self._starters = ThreadPoolExecutor(_STARTERS, "serverless_dist start")
+            stack.callback(self._starters.shutdown)
+            self._gangs = Gangs(cloud, config, self._site.store, self._gang_ended)
+            stack.callback(self._gangs.close)
+            self._lifecycle = Lifecycle(
+                Capacity(
+                    slots=workers,
+                    most=self._site.capacity,
+                    idle_seconds=self._site.idle_seconds,
+                    reuse=True,
+                ),
+                lambda theirs: mismatch(versions(), theirs),
+            )
+            self._lifecycle.warm_up()
+            self._thread = Thread(
+                target=self._serve, name="serverless_dist driver", daemon=True
+            )
+            self._thread.start()
+            stack.callback(self._join)
+            self._stack = stack.pop_all()
+
+    def __repr__(self) -> str:
+        return f"<Driver on {self._site.name}: {self._lifecycle!r}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def counts(self) -> Counts:
+        """How far the tasks have come."""
+        return self._lifecycle.counts
+
+    @property
+    def usage(self) -> Usage:
+        """What the driver has used, and all workers that have said so and ended."""
+        return self._usage + self._site.usage()
+
+    def close(self) -> None:
+        """End all workers and remove what is left; twice is no error."""
+        self._stack.close()
+
+    # From other threads.
+
+    def _post(self, message: Message, urgent: bool) -> None:  # noqa: FBT001
+        self._posted.append((DRIVER, message))
+        if urgent and self._is_asleep:
+            self._is_asleep = False
+            self._site.hub.wake()
+
+    def _tell_end(self, ending: Ending) -> None:
+        worker = Invitation.unpack(ending.payload).worker
+        self._lose(worker, str(ending), self._site.grace)
+
+    def _lose(self, worker: int, how: str, grace: float = 0.0) -> None:
+        self._ends.append((time.monotonic() + grace, worker, how))
+        self._site.hub.wake()
+
+    def _gang_ended(self, finished: Finished, usage: Usage) -> None:
+        self._usage += usage
+        self._post(finished, True)
+
+    # The driver's own thread.
+
+    def _serve(self) -> None:
+        try:
+            while not self._is_closing:
+                self._turn()
+            self._say_goodbye()
+        except Exception as error:
+            _log.exception("the driver of remote tasks has failed")
+            self.client.fail(error)
+
+    def _turn(self) -> None:
+        """Take in what has come and do what follows."""
+        ends = self._ripe_ends()
+        for worker, message in self._receive(is_last=bool(ends)):
+            self._take(worker, message)
+        while self._posted:
+            self._take(*self._posted.popleft())
+        for worker, how in ends:
+            self._site.release(worker)
+            self._payloads.pop(worker, None)
+            self._take(worker, Lost(how))
+        self._carry_out(self._lifecycle.place(time.monotonic()))
+        self._send()
+
+    def _ripe_ends(self) -> list[tuple[int, str]]:
+        """Return which workers have ended, once their last words may have come."""
+        now = time.monotonic()
+        ripe = [(worker, how) for when, worker, how in self._ends if when <= now]
+        if ripe:
+            self._ends = deque(end for end in self._ends if end[0] > now)
+        return ripe
+
+    def _receive(self, *, is_last: bool) -> Iterator[tuple[int, Event]]:
+        """Return what workers have sent, waiting for something to happen."""
+        hub = self._site.hub
+        self._is_asleep = True  # from now on, who posts wakes
+        wait = 0.0 if self._posted or is_last else self._patience()
+        bodies = hub.receive(wait)
+        self._is_asleep = False
+        while bodies:
+            for worker, body in bodies:
+                for message in unpack(body):
+                    yield worker, message
+            bodies = hub.receive(0.0) if is_last else []
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        ends = min((when for when, _, _ in self._ends), default=inf)
+        when = min(self._lifecycle.next_check(), ends, now + _LONGEST_WAIT)
+        return max(0.0, when - now)
+
+    def _take(self, client: int, event: Event) -> None:
+        if type(event) is Bye:
+            self._usage += unpack_usage(event.usage)
+        self._carry_out(self._lifecycle.handle(client, event, time.monotonic()))
+
+    def _carry_out(self, instructions: Iterable[Instruction]) -> None:
+        for each in instructions:
+            if type(each) is Tell:
+                if each.client == DRIVER:
+                    self.client.deliver(each.order)
+                else:
+                    self._orders[each.client].append(each.order)
+            else:
+                self._carry_out_rarely(each)
+
+    def _carry_out_rarely(self, instruction: Instruction) -> None:
+        match instruction:
+            case Start(worker):
+                self._starters.submit(self._start, worker)
+            case End(worker):
+                payload = self._payloads.get(worker)
+                if payload is not None:
+                    self._functions.kill(payload)
+            case Remove(keys):
+                self._site.store.delete(keys)
+            case Begin():
+                self._gangs.begin(instruction)
+            case Halt(attempt):
+                self._gangs.halt(attempt)
+
+    def _send(self) -> None:
+        """Send each worker its orders, in one body."""
+        if self._orders:
+            bodies = {w: [(pack(orders),)] for w, orders in self._orders.items()}
+            self._orders.clear()
+            self._site.hub.send(bodies)
+
+    def _start(self, worker: int) -> None:
+        """Start a worker, from a thread of its own: it may take an HTTP request."""
+        try:
+            place = self._site.place_for(worker)
+            if place is None:
+                self._lose(worker, "found no free mailbox")
+                return
+            invitation = Invitation(
+                key=self._key,
+                worker=worker,
+                place=place,
+                expires=0.0,
+                versions=versions(),
+            )
+            payload = invitation.pack()
+            self._payloads[worker] = payload
+            self._functions.invoke(payload)
+        except Exception as error:
+            self._lose(worker, f"was not started: {error}")
+
+    # The end.
+
+    def _join(self) -> None:
+        self._is_closing = True
+        self._site.hub.wake()
+        self._thread.join(_GOODBYE + _LONGEST_WAIT)
+
+    def _say_goodbye(self) -> None:
+        """Let idle workers end by themselves, and say what they used."""
+        self._carry_out(self._lifecycle.stop_idle())
+        self._send()
+        until = time.monotonic() + _GOODBYE
+        while self._lifecycle.is_waiting_for_ends and time.monotonic() < until:
+            self._turn()

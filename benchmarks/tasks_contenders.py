@@ -1,18 +1,20 @@
-"""Who runs tasks in the benchmark: each starts two workers and does the same things.
+"""Who runs tasks in the benchmark: all start two workers and do the same things.
 
-Names of libraries are imported when a contender starts, which is measured; each runs in
-a virtual environment that may have no other.
+What a contender needs is imported when it starts, which is measured: each runs in an
+environment that need not have what the others need.
 """
 
 import os
 import tempfile
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 WORKERS = 2
+CHUNK = 50  # calls that travel together, where it is for the user to say
 Function = Callable[[Any], Any]
 
 
@@ -28,145 +30,173 @@ class Counter:
         return self.count
 
 
-class Contender(ABC):
-    """Runs functions in workers.
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Runs functions in workers; what is None it cannot do.
 
     Attributes
     ----------
-    tasks, calls
-        How many tasks and calls of `map` are measured at once: as many as take some
-        tenths of a second.
-    trips
-        How many round trips are measured.
+    submit
+        Returns a ref for each item: of a task of its own that calls the function.
+    collect
+        Returns the values of refs.
+    close
+        Stops the workers.
+    map
+        Returns the function's results for all items, many of which travel together.
+    make_actor
+        Returns what calls a `Counter` so many times and returns what it said.
+    put
+        Returns a ref of a value.
+    can_queue
+        Whether thousands of tasks may wait.
+    tasks, calls, trips
+        How many tasks, calls of `map` and round trips are measured: as many as take
+        some tenths of a second.
     """
 
-    tasks, calls, trips = 2_000, 100_000, 500
-
-    @abstractmethod
-    def load(self) -> None:
-        """Import what is needed."""
-
-    @abstractmethod
-    def start(self) -> None:
-        """Start the workers, as far as that is done before there is a task."""
-
-    @abstractmethod
-    def submit(self, function: Function, items: Sequence[Any]) -> list[Any]:
-        """Return a ref for each item, of the function of it."""
-
-    @abstractmethod
-    def collect(self, refs: list[Any]) -> list[Any]:
-        """Return the values of refs."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Stop the workers."""
-
-    def submit_each(self, function: Function, items: Sequence[Any]) -> list[Any]:
-        """Return the results of the function of each item, which may travel together.
-
-        Raises
-        ------
-        NotImplementedError
-            Tasks only travel one by one.
-        """
-        raise NotImplementedError
-
-    def make_actor(self) -> Callable[[int], list[Any]]:
-        """Return what calls a counter so many times, and returns what it said.
-
-        Raises
-        ------
-        NotImplementedError
-            There are no actors.
-        """
-        raise NotImplementedError
-
-    def put(self, value: Any) -> Any:
-        """Return a ref of a value; the other methods know it.
-
-        Raises
-        ------
-        NotImplementedError
-            A value is only an argument or a result.
-        """
-        raise NotImplementedError
+    submit: Callable[[Function, Sequence[Any]], list[Any]]
+    collect: Callable[[list[Any]], list[Any]]
+    close: Callable[[], object]
+    map: Callable[[Function, Sequence[Any]], list[Any]] | None = None
+    make_actor: Callable[[], Callable[[int], list[Any]]] | None = None
+    put: Callable[[Any], Any] | None = None
+    can_queue: bool = True
+    tasks: int = 2_000
+    calls: int = 100_000
+    trips: int = 500
 
 
-class ServerlessDist(Contender):
-    """This package."""
+def start_ours(sd: Any) -> Contender:
+    """Start this package."""
+    sd.init("local", workers=WORKERS)
+    remote = cache(sd.remote)
 
-    tasks = 5_000
-
-    def load(self) -> None:  # noqa: D102
-        self._sd = import_module("serverless_dist")
-        self._remote: dict[Function, Any] = {}
-
-    def start(self) -> None:  # noqa: D102
-        self._sd.init("local", workers=WORKERS)
-
-    def submit(self, function: Function, items: Sequence[Any]) -> list[Any]:  # noqa: D102
-        if function not in self._remote:
-            self._remote[function] = self._sd.remote(function)
-        call = self._remote[function].remote
+    def submit(function: Function, items: Sequence[Any]) -> list[Any]:
+        call = remote(function).remote
         return [call(item) for item in items]
 
-    def collect(self, refs: list[Any]) -> list[Any]:  # noqa: D102
-        values: list[Any] = self._sd.get(refs)
-        return values
+    def make_actor() -> Callable[[int], list[Any]]:
+        add = sd.remote(Counter).remote().add.remote
+        return lambda calls: list(sd.get([add() for _ in range(calls)]))
 
-    def close(self) -> None:  # noqa: D102
-        self._sd.shutdown()
-
-    def submit_each(self, function: Function, items: Sequence[Any]) -> list[Any]:  # noqa: D102
-        return list(self._sd.map(self._sd.remote(function), items))
-
-    def make_actor(self) -> Callable[[int], list[Any]]:  # noqa: D102
-        add = self._sd.remote(Counter).remote().add.remote
-        return lambda calls: self.collect([add() for _ in range(calls)])
-
-    def put(self, value: Any) -> Any:  # noqa: D102
-        return self._sd.put(value)
+    return Contender(
+        submit=submit,
+        collect=sd.get,
+        close=sd.shutdown,
+        map=lambda function, items: list(sd.map(remote(function), items)),
+        make_actor=make_actor,
+        put=sd.put,
+        tasks=5_000,
+    )
 
 
-class Ray(Contender):
-    """Ray on this machine."""
+def start_ray(ray: Any) -> Contender:
+    """Start Ray, without its dashboard."""
+    ray.init(
+        num_cpus=WORKERS,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    remote = cache(ray.remote)
+    # Its workers are actors, which take both processors for good: `map` comes last.
+    pool = cache(lambda: import_module("ray.util.multiprocessing").Pool(WORKERS))
 
-    def load(self) -> None:  # noqa: D102
-        self._ray = import_module("ray")
-        self._remote: dict[Function, Any] = {}
-
-    def start(self) -> None:  # noqa: D102
-        self._ray.init(
-            num_cpus=WORKERS,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
-
-    def submit(self, function: Function, items: Sequence[Any]) -> list[Any]:  # noqa: D102
-        if function not in self._remote:
-            self._remote[function] = self._ray.remote(function)
-        call = self._remote[function].remote
+    def submit(function: Function, items: Sequence[Any]) -> list[Any]:
+        call = remote(function).remote
         return [call(item) for item in items]
 
-    def collect(self, refs: list[Any]) -> list[Any]:  # noqa: D102
-        values: list[Any] = self._ray.get(refs)
-        return values
+    def make_actor() -> Callable[[int], list[Any]]:
+        add = ray.remote(Counter).remote().add.remote
+        return lambda calls: list(ray.get([add() for _ in range(calls)]))
 
-    def close(self) -> None:  # noqa: D102
-        self._ray.shutdown()
+    return Contender(
+        submit=submit,
+        collect=ray.get,
+        close=ray.shutdown,
+        map=lambda function, items: list(pool().map(function, items, chunksize=CHUNK)),
+        make_actor=make_actor,
+        put=ray.put,
+    )
 
-    def submit_each(self, function: Function, items: Sequence[Any]) -> list[Any]:  # noqa: D102
-        pools = import_module("ray.util.multiprocessing")
-        with pools.Pool(WORKERS) as pool:
-            pool.map(function, range(WORKERS))  # its workers are actors: they start
-            values: list[Any] = pool.map(function, items, chunksize=CHUNK)
-        return values
 
-    def make_actor(self) -> Callable[[int], list[Any]]:  # noqa: D102
-        add = self._ray.remote(Counter).remote().add.remote
-        return lambda calls: self.collect([add() for _ in range(calls)])
+def start_dask(distributed: Any) -> Contender:
+    """Start a scheduler in this process, and workers."""
+    client = distributed.Client(
+        n_workers=WORKERS, threads_per_worker=1, dashboard_address=None
+    )
 
-    def put(self, value: Any) -> Any:  # noqa: D102
-        return self._ray.put(value)
+    def make_actor() -> Callable[[int], list[Any]]:
+        add = client.submit(Counter, actor=True).result().add
+        return lambda calls: [each.result() for each in [add() for _ in range(calls)]]
+
+    return Contender(
+        submit=lambda function, items: [
+            client.submit(function, item, pure=False) for item in items
+        ],
+        collect=client.gather,
+        close=client.close,
+        make_actor=make_actor,
+        put=client.scatter,
+        tasks=500,
+        trips=50,
+    )
+
+
+def start_pool(futures: Any) -> Contender:
+    """Start what comes with Python."""
+    pool: ProcessPoolExecutor = futures.ProcessPoolExecutor(WORKERS)
+    return Contender(
+        submit=lambda function, items: [pool.submit(function, item) for item in items],
+        collect=lambda refs: [ref.result() for ref in refs],
+        close=pool.shutdown,
+        map=lambda function, items: list(pool.map(function, items, chunksize=CHUNK)),
+        tasks=5_000,
+    )
+
+
+def start_lithops(lithops: Any) -> Contender:
+    """Start Lithops' first way of running here: its second one takes 20 times longer."""
+    # It runs whatever `python` is on the path, and leaves its files behind.
+    scratch = tempfile.TemporaryDirectory()
+    os.environ["TMPDIR"] = tempfile.tempdir = scratch.name
+    executor = lithops.FunctionExecutor(
+        config={
+            "lithops": {
+                "backend": "localhost",
+                "storage": "localhost",
+                "log_level": "ERROR",
+            },
+            "localhost": {"worker_processes": WORKERS, "version": 1},
+        }
+    )
+
+    def close() -> None:
+        executor.clean()
+        scratch.cleanup()
+
+    return Contender(
+        submit=lambda function, items: [
+            executor.call_async(function, item) for item in items
+        ],
+        collect=executor.get_result,
+        close=close,
+        map=lambda function, items: list(
+            executor.get_result(executor.map(function, items))
+        ),
+        can_queue=False,
+        tasks=20,
+        calls=100,
+        trips=3,
+    )
+
+
+STARTS: dict[str, tuple[str, Callable[[Any], Contender]]] = {
+    "serverless_dist": ("serverless_dist", start_ours),
+    "Ray": ("ray", start_ray),
+    "dask": ("distributed", start_dask),
+    "process pool": ("concurrent.futures", start_pool),
+    "Lithops": ("lithops", start_lithops),
+}
+"""What each contender imports, and how it is started with that."""

@@ -125,7 +125,8 @@ class Lifecycle:
     @property
     def counts(self) -> Counts:
         """How far the tasks have come."""
-        running = sum(len(w.backlog) for w in self._ledger.placement.workers.values())
+        workers = list(self._ledger.placement.workers.values())  # other threads ask
+        running = sum(len(worker.backlog) for worker in workers)
         return Counts(
             self._submitted,
             self._done,

@@ -1,8 +1,15 @@
 """Where large values lie until nobody refers to them."""
 
+import mmap
+import os
 from collections.abc import Sequence
+from itertools import count, islice
+from pathlib import Path
 from typing import Protocol
 
+from serverless_dist.cloud import Blobs
+from serverless_dist.errors import CloudError, ObjectLostError
+from serverless_dist.transport.vectors import MAX_PIECES, advance, pieces
 from serverless_dist.wire import Body
 
 
@@ -28,3 +35,113 @@ class Store(Protocol):
     def close(self) -> None:
         """Give back what is held; twice is no error."""
         ...
+
+
+class SharedStore:
+    """Values in the memory of one machine: a file each, in a private directory.
+
+    A value is mapped, not read, so to get a large array takes no time and no memory.
+
+    Parameters
+    ----------
+    directory
+        Where the files are: of the session, private to the user.
+    owner
+        Keeps the keys of several writers apart.
+    """
+
+    def __init__(self, directory: Path, owner: int) -> None:
+        self._directory = directory
+        self._owner = owner
+        self._numbers = count()
+
+    def __repr__(self) -> str:
+        return f"<SharedStore in {self._directory}>"
+
+    def put(self, body: Body) -> bytes:
+        """Write a body to a file of its own."""
+        name = f"{self._owner}-{next(self._numbers)}"
+        path = self._directory / name
+        try:
+            # Not through a mapping: a full file system would be a SIGBUS there.
+            with path.open("xb", buffering=0) as file:
+                _write(file.fileno(), body)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            size = sum(memoryview(buffer).nbytes for buffer in body)
+            msg = (
+                f"the object store in {self._directory} has no room for a value of "
+                f"{size:,} bytes: {error.strerror}"
+            )
+            raise CloudError(msg, retryable=False) from error
+        return name.encode()
+
+    def get(self, key: bytes) -> memoryview:
+        """Map a body; it stays mapped as long as something of it is in use."""
+        try:
+            with (self._directory / key.decode()).open("rb") as file:
+                return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        except FileNotFoundError:
+            raise _lost(key) from None
+
+    def delete(self, keys: Sequence[bytes]) -> None:
+        """Remove files; what is mapped stays where it is mapped."""
+        for key in keys:
+            (self._directory / key.decode()).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Do nothing: the directory is the session's."""
+
+
+class BlobStore:
+    """Values as objects of a cloud; see `Store`.
+
+    Parameters
+    ----------
+    blobs
+        The object store of the cloud.
+    prefix
+        What the keys of the session begin with.
+    owner
+        Keeps the keys of several writers apart.
+    """
+
+    def __init__(self, blobs: Blobs, prefix: str, owner: int) -> None:
+        self._blobs = blobs
+        self._prefix = prefix
+        self._owner = owner
+        self._numbers = count()
+
+    def __repr__(self) -> str:
+        return f"<BlobStore under {self._prefix}>"
+
+    def put(self, body: Body) -> bytes:
+        """Put a body as one object."""
+        key = f"{self._prefix}{self._owner}-{next(self._numbers)}"
+        self._blobs.put(key, b"".join(body))
+        return key.encode()
+
+    def get(self, key: bytes) -> memoryview:
+        """Get an object."""
+        data = self._blobs.get(key.decode())
+        if data is None:
+            raise _lost(key)
+        return memoryview(data)
+
+    def delete(self, keys: Sequence[bytes]) -> None:
+        """Delete objects, as many as fit into a request at a time."""
+        self._blobs.delete([key.decode() for key in keys])
+
+    def close(self) -> None:
+        """Do nothing: the cloud is the session's."""
+
+
+def _write(descriptor: int, body: Body) -> None:
+    rest = pieces(body)
+    while rest:
+        views = [view for view, _ in islice(rest, MAX_PIECES)]
+        advance(rest, os.writev(descriptor, views))
+
+
+def _lost(key: bytes) -> ObjectLostError:
+    return ObjectLostError("a value", f"is gone from the store: {key.decode()}")

@@ -1,0 +1,313 @@
+"""Lines on one machine: one Unix socket to each worker; see `lines`.
+
+A worker connects to the driver's socket, in a directory that only this user may enter,
+and opens with a sealed frame that proves the session's key. From then on both ends
+write bodies, each with its length before it; the kernel keeps them whole and in order.
+"""
+
+import os
+import select
+import socket
+import struct
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+
+from serverless_dist.errors import CloudError
+from serverless_dist.transport.vectors import MAX_PIECES, Piece, advance, pieces
+from serverless_dist.wire import Body, Flaw, Frame, JobKey, Kind, seal, unseal
+
+NAME = "driver.socket"
+_LENGTH = struct.Struct("<Q")
+_READ = 1 << 18  # bytes asked of the kernel at once
+_LARGE = 1 << 20  # bytes of a body that is read into memory of its own
+_BACKLOG = 1_024
+_LONGEST = 1e6  # seconds; what the kernel takes is limited
+_PATIENCE = 0.005  # seconds: sending costs microseconds
+
+
+def _framed(body: Body) -> bytes:
+    size = sum(memoryview(buffer).nbytes for buffer in body)
+    return b"".join((_LENGTH.pack(size), *body))
+
+
+class _Reader:
+    """Bytes in, bodies out. Pure."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._large: bytearray | None = None
+        self._filled = 0
+
+    def feed(self, data: bytes) -> list[bytes | bytearray]:
+        """Take bytes in; return the bodies that are complete."""
+        bodies: list[bytes | bytearray] = []
+        if self._large is not None:
+            part = data[: len(self._large) - self._filled]
+            self._large[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            data = data[len(part) :]
+            if self._filled < len(self._large):
+                return bodies
+            bodies.append(self._large)
+            self._large = None
+        data = self._rest + data if self._rest else data
+        start, end = 0, len(data)
+        while end - start >= _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(data, start)
+            begin = start + _LENGTH.size
+            if begin + size > end:
+                if size >= _LARGE:
+                    self._large = bytearray(size)
+                    self._filled = end - begin
+                    self._large[: self._filled] = data[begin:]
+                    start = end
+                break
+            bodies.append(data[begin : begin + size])
+            start = begin + size
+        self._rest = data[start:]
+        return bodies
+
+
+class _Connection:
+    """The driver's end of the socket of one worker, who is unknown at first."""
+
+    def __init__(self, end: socket.socket) -> None:
+        end.settimeout(0.0)
+        self.end = end
+        self.worker = 0
+        self._reader = _Reader()
+        self._rest: deque[Piece] = deque()
+
+    def __repr__(self) -> str:
+        return f"<_Connection of worker {self.worker}, {len(self._rest)} to write>"
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something has not been written yet."""
+        return bool(self._rest)
+
+    def read(self) -> list[bytes | bytearray] | None:
+        """Read once; return the bodies that are complete, None at the end."""
+        try:
+            data = self.end.recv(_READ)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return self._reader.feed(data) if data else None
+
+    def write(self, data: bytes) -> None:
+        """Write, or keep what the kernel does not take."""
+        self._rest += pieces((data,))
+        self.flush()
+
+    def flush(self) -> None:
+        """Write as much as the kernel takes; if nobody reads any more, drop it."""
+        try:
+            while self._rest:
+                views = [view for view, _ in islice(self._rest, MAX_PIECES)]
+                advance(self._rest, self.end.sendmsg(views))
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._rest.clear()
+
+
+class SocketHub:
+    """The driver's end of the lines to workers of this machine; see `Hub`.
+
+    Parameters
+    ----------
+    directory
+        Where the socket is to be: private to the user.
+    key
+        The session's key, which every worker proves.
+    """
+
+    def __init__(self, directory: Path, key: JobKey) -> None:
+        self._key = key
+        self._kept: defaultdict[int, list[bytes]] = defaultdict(list)
+        self._connections: dict[int, _Connection] = {}  # by descriptor
+        self._workers: dict[int, _Connection] = {}
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.settimeout(0.0)
+        self._listener.bind(os.fspath(directory / NAME))
+        self._listener.listen(_BACKLOG)
+        self._woken, self._waker = _wake_pair()
+        self._poll = select.epoll()
+        for end in (self._listener, self._woken):
+            self._poll.register(end.fileno(), select.EPOLLIN)
+
+    def __repr__(self) -> str:
+        return f"<SocketHub {len(self._workers)} workers>"
+
+    def send(self, bodies: Mapping[int, Sequence[Body]]) -> None:
+        """Send bodies, or keep them for workers that have not connected."""
+        for worker, each in bodies.items():
+            data = b"".join([_framed(body) for body in each])
+            connection = self._workers.get(worker)
+            if connection is None:
+                self._kept[worker].append(data)
+            else:
+                self._write(connection, data)
+
+    def receive(self, wait: float) -> list[tuple[int, bytes | bytearray]]:
+        """Return what workers have sent, waiting up to `wait` seconds for the first."""
+        received: list[tuple[int, bytes | bytearray]] = []
+        for descriptor, event in self._poll.poll(wait):
+            connection = self._connections.get(descriptor)
+            if connection is not None:
+                received += self._serve(connection, event)
+            elif descriptor == self._listener.fileno():
+                self._accept()
+            else:
+                self._woken.recv(_READ)
+        return received
+
+    def wake(self) -> None:
+        """Make `receive` return soon."""
+        with suppress(OSError):  # it was woken often enough, or is closed
+            self._waker.send(b"w")
+
+    def forget(self, worker: int) -> None:
+        """Close the socket of a worker that has ended."""
+        self._kept.pop(worker, None)
+        connection = self._workers.get(worker)
+        if connection is not None:
+            self._drop(connection)
+
+    def close(self) -> None:
+        """Close all sockets."""
+        for connection in list(self._connections.values()):
+            self._drop(connection)
+        self._poll.close()
+        for end in (self._listener, self._woken, self._waker):
+            end.close()
+
+    def _serve(
+        self, connection: _Connection, event: int
+    ) -> list[tuple[int, bytes | bytearray]]:
+        if event & select.EPOLLOUT:
+            self._write(connection, b"")
+        if not event & ~select.EPOLLOUT:
+            return []
+        bodies = connection.read()
+        if bodies is None:
+            self._drop(connection)
+            return []
+        if bodies and not connection.worker:
+            self._admit(connection, bodies.pop(0))
+        return [(connection.worker, body) for body in bodies if connection.worker]
+
+    def _accept(self) -> None:
+        try:
+            end, _ = self._listener.accept()
+        except OSError:  # who knocked has gone, or there are no more descriptors
+            return
+        self._connections[end.fileno()] = _Connection(end)
+        self._poll.register(end.fileno(), select.EPOLLIN)
+
+    def _admit(self, connection: _Connection, greeting: bytes | bytearray) -> None:
+        """Let a worker in that proves the key, and only once."""
+        frame = unseal(self._key, bytes(greeting))
+        if isinstance(frame, Flaw) or frame.source in self._workers or not frame.source:
+            self._drop(connection)
+            return
+        connection.worker = frame.source
+        self._workers[frame.source] = connection
+        for data in self._kept.pop(frame.source, []):
+            self._write(connection, data)
+
+    def _write(self, connection: _Connection, data: bytes) -> None:
+        was_behind = connection.is_behind
+        connection.write(data)
+        if connection.is_behind != was_behind:
+            out = select.EPOLLOUT if connection.is_behind else 0
+            self._poll.modify(connection.end.fileno(), select.EPOLLIN | out)
+
+    def _drop(self, connection: _Connection) -> None:
+        self._poll.unregister(connection.end.fileno())
+        del self._connections[connection.end.fileno()]
+        self._workers.pop(connection.worker, None)
+        connection.end.close()
+
+
+class SocketLine:
+    """A worker's end of its line; see `Line`.
+
+    Parameters
+    ----------
+    directory
+        Where the driver's socket is.
+    worker
+        The worker's number.
+    key
+        The session's key.
+    """
+
+    patience = _PATIENCE
+
+    def __init__(self, directory: Path, worker: int, key: JobKey) -> None:
+        self._reader = _Reader()
+        self._sending = Lock()
+        self._end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._woken, self._waker = _wake_pair()
+        self._poll = select.poll()
+        try:
+            self._end.connect(os.fspath(directory / NAME))
+        except OSError as error:
+            self.close()
+            msg = f"worker {worker} cannot reach its driver: {error.strerror}"
+            raise CloudError(msg, retryable=False) from error
+        for end in (self._end, self._woken):
+            self._poll.register(end.fileno(), select.POLLIN)
+        frame = Frame(worker, 0, 0, (0,), (0,), 0, 1, Kind.DATA, memoryview(b""))
+        self.send([(seal(key, frame),)])
+
+    def __repr__(self) -> str:
+        return f"<SocketLine on descriptor {self._end.fileno()}>"
+
+    def send(self, bodies: Sequence[Body]) -> None:
+        """Send bodies; the driver always reads along."""
+        data = b"".join([_framed(body) for body in bodies])
+        # Without a driver, the end of the line is told by `receive`.
+        with self._sending, suppress(ConnectionError):
+            self._end.sendall(data)
+
+    def receive(self, wait: float) -> list[bytes | bytearray]:
+        """Return what the driver has sent, waiting up to `wait` seconds."""
+        received: list[bytes | bytearray] = []
+        for descriptor, _ in self._poll.poll(min(wait, _LONGEST) * 1_000):
+            if descriptor == self._woken.fileno():
+                self._woken.recv(_READ)
+                continue
+            try:
+                data = self._end.recv(_READ)
+            except ConnectionError:
+                data = b""
+            if not data:
+                msg = "the driver is gone"
+                raise EOFError(msg)
+            received += self._reader.feed(data)
+        return received
+
+    def wake(self) -> None:
+        """Make `receive` return soon."""
+        with suppress(OSError):
+            self._waker.send(b"w")
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for end in (self._end, self._woken, self._waker):
+            end.close()
+
+
+def _wake_pair() -> tuple[socket.socket, socket.socket]:
+    woken, waker = socket.socketpair()
+    woken.settimeout(0.0)
+    waker.settimeout(0.0)
+    return woken, waker

@@ -1,5 +1,7 @@
 """The life of tasks, rule by rule."""
 
+from collections import deque
+
 import pytest
 
 from serverless_dist.tasks.instructions import Lost
@@ -8,10 +10,11 @@ from serverless_dist.tasks.messages import (
     STREAMING,
     Ask,
     Cancel,
+    Finished,
     Interrupt,
     Kind,
     Policy,
-    Recall,
+    Returned,
     Submit,
 )
 from serverless_dist.tasks.objects import LOST
@@ -26,6 +29,7 @@ from tests.played_turns import (
     greet,
     hear,
     lose,
+    read,
     results,
     settle,
 )
@@ -288,22 +292,22 @@ def test_an_idle_worker_gets_half_of_what_another_one_has_in_line() -> None:
     first, second = session.workers.values()
     first.greet()
     hear(session, first)
-    for _ in range(9):
-        session.place()
-    for worker in assign(session):
-        while worker is second and (worker.line or worker.running):
-            worker.begin()
-            end(session, worker)
-            assign(session)
-    hear(session, first)
-    before = len(first.line)
-    assert before > 1
+    session.place()
+    read(first)
+    first.begin()
+    assert len(first.line) == 3
     assign(session)
+    while second.line:
+        second.begin()
+        end(session, second)
+        assign(session)
+    assert len(first.line) == 1
+    assert first.said == deque([Returned((3, 4))])
     hear(session, first)
-    assert len(first.line) == 1 + (before - 1) // 2
+    assign(session)
+    assert [run.spec.id for run in second.line] == [3]
     settle(session)
     assert session.lifecycle.counts.done == 16
-    assert len(session.attempts) > 16
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 7])
@@ -457,3 +461,240 @@ def test_without_recursive_the_children_go_on() -> None:
     settle(session)
     assert session.value(child) == session.final[child]
     assert session.lifecycle.counts.done == 1
+
+
+# Values and who holds them.
+
+
+def test_what_nobody_holds_is_removed_once() -> None:
+    session = PlayedSession()
+    ref = session.put(stored("value"))
+    session.hold(ref)
+    session.release(ref)
+    assert not session.removed
+    session.release(ref)
+    assert session.removed == {b"value": 1}
+    assert session.value(ref) == LOST
+
+
+def test_a_value_holds_the_refs_inside_it() -> None:
+    session = PlayedSession()
+    inner = session.put(stored("inner"))
+    outer = session.put(stored("outer", inner))
+    session.release(inner)
+    assert session.value(inner) == stored("inner")
+    session.release(outer)
+    assert session.removed == {b"inner": 1, b"outer": 1}
+    assert session.lifecycle.is_empty
+
+
+def test_a_task_holds_its_arguments_until_it_ends() -> None:
+    session = PlayedSession()
+    dep, nested = session.put(stored("dep")), session.put(stored("nested"))
+    task = session.submit(session.spec(deps=[dep], nested=[nested]))
+    session.release(dep)
+    session.release(nested)
+    worker, run = begin(session)
+    assert run.values == (stored("dep"),)
+    assert not session.removed
+    end(session, worker)
+    assert session.removed == {b"dep": 1, b"nested": 1}
+    session.release(task)
+    assert session.lifecycle.is_empty
+
+
+def test_large_arguments_are_removed_with_their_task() -> None:
+    session = PlayedSession()
+    spec = session.spec(is_stored=True)
+    session.submit(spec)
+    worker, _ = begin(session)
+    assert not session.removed
+    end(session, worker)
+    assert session.removed == {spec.payload.data: 1}
+
+
+def test_a_result_that_nobody_wants_is_removed() -> None:
+    session = PlayedSession()
+    task = session.submit(session.spec())
+    worker, _ = begin(session)
+    session.release(task)
+    end(session, worker, stored("result"))
+    assert session.removed == {b"result": 1}
+    assert session.lifecycle.is_empty
+
+
+def test_what_a_lost_worker_has_held_is_released() -> None:
+    session = PlayedSession()
+    session.submit(session.spec(policy=ONCE))
+    worker, _ = begin(session)
+    child = submit_child(session, worker)
+    session.hold(child)
+    session.release(child)
+    settled = session.ask([child])
+    assert settled not in session.answers
+    lose(session, worker)
+    assert session.answers[settled].values == (LOST,)
+
+
+# Streams.
+
+
+def test_the_values_of_a_stream_are_known_as_they_come() -> None:
+    session = PlayedSession()
+    stream = session.submit(session.spec(returns=STREAMING))
+    first = session.ask([stream + 1])
+    worker, _ = begin(session)
+    assert first not in session.answers
+    worker.put_out(inline("first"))
+    hear(session, worker)
+    assert session.answers[first].values == (inline("first"),)
+    worker.put_out(stored("second"))
+    hear(session, worker)
+    assert session.value(stream + 2) == stored("second")
+    beyond = session.ask([stream + 3])
+    end(session, worker)
+    assert session.answers[beyond].values == (END,)
+    assert session.value(stream + 9) == END
+
+
+def test_a_stream_that_fails_has_its_failure_at_its_end() -> None:
+    session = PlayedSession()
+    stream = session.submit(session.spec(returns=STREAMING))
+    worker, run = begin(session)
+    worker.put_out(inline("first"))
+    raised = failure(Cause.RAISED, run.spec.name)
+    fail(session, worker, raised, is_retryable=False)
+    assert session.value(stream + 1) == inline("first")
+    assert session.value(stream + 2) == raised
+    assert session.value(stream + 3) == END
+    assert session.value(stream) == raised
+
+
+def test_a_stream_that_is_run_again_goes_on_where_it_was() -> None:
+    session = PlayedSession()
+    stream = session.submit(session.spec(returns=STREAMING))
+    worker, _ = begin(session)
+    worker.put_out(stored("first of attempt 1"))
+    hear(session, worker)
+    lose(session, worker)
+    worker, _ = begin(session)
+    worker.put_out(stored("first of attempt 2"))
+    worker.put_out(stored("second of attempt 2"))
+    end(session, worker)
+    assert session.value(stream + 1) == stored("first of attempt 1")
+    assert session.value(stream + 2) == stored("second of attempt 2")
+    assert session.removed == {b"first of attempt 2": 1}
+
+
+def test_values_of_a_stream_that_nobody_holds_any_more_are_removed() -> None:
+    session = PlayedSession()
+    stream = session.submit(session.spec(returns=STREAMING))
+    worker, _ = begin(session)
+    worker.put_out(stored("claimed"))
+    worker.put_out(stored("unclaimed"))
+    hear(session, worker)
+    session.hold(stream + 1)
+    session.release(stream)
+    assert session.removed == {b"unclaimed": 1}
+    worker.put_out(stored("late"))
+    end(session, worker)
+    assert session.removed == {b"unclaimed": 1, b"late": 1}
+    assert session.value(stream + 1) == stored("claimed")
+    session.release(stream + 1)
+    assert session.lifecycle.is_empty
+
+
+# Copies, circles, gangs.
+
+
+def learn_durations(session: PlayedSession) -> None:
+    """Have three tasks end after 10 ms each."""
+    for _ in range(3):
+        session.submit(session.spec(policy=Policy(speculative=True)))
+    settle(session)
+
+
+def test_a_late_task_gets_a_copy_and_whichever_ends_first_counts() -> None:
+    session = PlayedSession()
+    learn_durations(session)
+    task = session.submit(session.spec(policy=Policy(speculative=True)))
+    first, run = begin(session)
+    session.place(0.04)
+    assert len(session.attempts) == 4
+    assert session.lifecycle.next_check() == pytest.approx(0.05)
+    session.place(0.02)
+    second, copy = begin(session)
+    assert second is not first
+    assert copy.spec.id == task
+    end(session, second)
+    assert session.value(task) == results(copy.attempt, copy.spec)[0]
+    assert Interrupt(run.attempt) in first.orders
+    end(session, first, stored("late"))
+    assert session.value(task) == results(copy.attempt, copy.spec)[0]
+    assert session.removed == {b"late": 1}
+    assert session.lifecycle.counts.late == 1
+
+
+def test_a_copy_goes_on_when_the_first_attempt_is_lost() -> None:
+    session = PlayedSession()
+    learn_durations(session)
+    task = session.submit(session.spec(policy=Policy(retries=1, speculative=True)))
+    first, _ = begin(session)
+    session.place(1.0)
+    second, _ = begin(session)
+    lose(session, first)
+    assert session.value(task) is None
+    end(session, second)
+    assert session.value(task) is not None
+    assert len(session.attempts) == 5
+
+
+def test_a_task_without_retries_gets_no_copy() -> None:
+    session = PlayedSession()
+    learn_durations(session)
+    session.submit(session.spec(policy=Policy(retries=0, speculative=True)))
+    begin(session)
+    session.place(1.0)
+    assert len(session.attempts) == 4
+
+
+def test_a_circle_of_waits_is_named() -> None:
+    session = PlayedSession()
+    outer = session.submit(session.spec(name="outer"))
+    worker, _ = begin(session)
+    spec = session.spec(name="inner", deps=[outer], ids=worker.ids)
+    worker.say(Submit(spec))
+    wait_for(session, worker, spec.id)
+    read(worker)
+    assert worker.answer is not None
+    (value,) = worker.answer.values
+    assert cause(value) == Cause.DEADLOCK
+    assert failure_of(value).summary == "waits for inner, which waits for outer"
+    end(session, worker)
+    session.hold(spec.id)
+    settle(session)
+    assert session.value(spec.id) == session.final[spec.id]
+
+
+def test_a_gang_begins_when_its_arguments_are_known() -> None:
+    session = PlayedSession()
+    dep = session.submit(session.spec())
+    gang = session.submit(session.spec(Kind.GANG, deps=[dep]))
+    worker, _ = begin(session)
+    assert not session.gangs
+    end(session, worker)
+    (attempt,) = session.gangs
+    end_gang(session, attempt, inline("all ranks"))
+    assert session.value(gang) == inline("all ranks")
+
+
+def test_a_gang_that_is_cancelled_is_halted() -> None:
+    session = PlayedSession()
+    gang = session.submit(session.spec(Kind.GANG))
+    (attempt,) = session.gangs
+    session.tell(DRIVER, Cancel(gang, force=False, recursive=False))
+    assert not session.gangs
+    late = Finished(attempt, (stored("late"),), 0, 1.0, is_retryable=False)
+    session.tell(DRIVER, late)
+    assert cause(session.value(gang)) == Cause.CANCELLED
+    assert session.removed == {b"late": 1}

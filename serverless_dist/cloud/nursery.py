@@ -95,6 +95,14 @@ class Nursery:
         with self._writing, suppress(OSError):
             self._line.sendall(PACKET.pack(KILL, 0, number))
 
+    def signal(self, number: int, what: signal.Signals) -> None:
+        """Signal the group of a process, if it runs."""
+        with self._writing, suppress(OSError):
+            with self._lock:
+                pid = self._pids.get(number)
+            if pid is not None:
+                self._line.sendall(PACKET.pack(KILL, pid, what))
+
     def close(self) -> None:
         """End the nursery itself; its processes have ended before."""
         self._process.kill()

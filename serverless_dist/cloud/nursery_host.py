@@ -4,6 +4,7 @@ It talks to a `Nursery` in packets of one letter and two numbers::
 
     S              start: two descriptors come with it, the lifeline and the answer
     K 0 signal     signal the process groups of all children that have not ended
+    K pid signal   signal the process group of one of them
     S pid          started, in the order of the starts
     E pid code     ended; what it left in its group has been killed
 
@@ -78,9 +79,9 @@ class _Host:
                     if not packet:
                         self._bid_farewell()
                         return None
-                    letter, _, number = PACKET.unpack(packet)
+                    letter, pid, number = PACKET.unpack(packet)
                     if letter == KILL:
-                        self._kill_all(number)
+                        self._kill_some(pid, number)
                     elif self._fork() == 0:
                         return descriptors[0], descriptors[1]
                     for descriptor in descriptors:
@@ -133,6 +134,12 @@ class _Host:
                 _, status = os.waitpid(pid, 0)
                 self._children.discard(pid)
                 self._tell(ENDED, pid, os.waitstatus_to_exitcode(status))
+
+    def _kill_some(self, pid: int, number: int) -> None:
+        if pid:
+            self._kill(pid, number)
+        else:
+            self._kill_all(number)
 
     def _kill_all(self, number: int) -> None:
         for pid in self._children:

@@ -114,6 +114,15 @@ class ProcessFunctions:
             answer.seek(0)
             return answer.read()
 
+    def kill(self, payload: bytes) -> None:
+        """Kill the processes that were invoked with `payload` and still run."""
+        with self._changed:
+            numbers = [
+                n for n, each in self._running.items() if each.payload == payload
+            ]
+        for number in numbers:
+            self._nursery.signal(number, signal.SIGKILL)
+
     def join(self, seconds: float) -> None:
         """Return when all processes have ended of themselves, or after so long."""
         with self._changed:

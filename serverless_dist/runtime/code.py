@@ -22,7 +22,7 @@ def pack_code(function: Function, args: Sequence[Any]) -> bytes:
         return b"".join(encode_by_value((function, tuple(args))))
     except UnpicklableError as error:
         name = getattr(function, "__qualname__", repr(function))
-        msg = f"{name} cannot be sent to the ranks: {_culprit(function, args, error)}"
+        msg = f"{name} cannot be sent to the ranks: {culprit(function, args, error)}"
         raise UnpicklableError(msg) from error
 
 
@@ -42,7 +42,7 @@ def modules_of(function: Function) -> Sequence[str]:
     return [name] if name.partition(".")[0] == __name__.partition(".")[0] else []
 
 
-def _culprit(function: Function, args: Sequence[Any], error: Exception) -> str:
+def culprit(function: Function, args: Sequence[Any], error: Exception) -> str:
     """Return which part of a call cannot be pickled, in words."""
     for name, value in _parts(function, args):
         try:

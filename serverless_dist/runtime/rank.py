@@ -1,13 +1,9 @@
 """The inside of a rank: from its invitation to its outcome."""
 
 import hashlib
-import runpy
-import textwrap
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
-from types import FrameType
 from typing import NoReturn
 
 from serverless_dist.cloud import Cloud, Meter, MeteredCloud
@@ -33,12 +29,8 @@ from serverless_dist.runtime.control import (
 )
 from serverless_dist.runtime.invitation import Invitation
 from serverless_dist.runtime.progress import set_reporter
+from serverless_dist.runtime.tracebacks import describe
 
-_LONGEST = 2_000  # characters of a summary; the traceback has all
-# Frames that lead to the user's code and tell its author nothing; others hide
-# themselves by a variable of this name, as pytest's and IPython's users know it.
-_OURS = {__file__, runpy.__file__, "<frozen runpy>"}
-_HIDES = "__tracebackhide__"
 _NO_TIME = Phases(0.0, 0.0, 0.0, 0.0)
 
 
@@ -164,21 +156,8 @@ def _exit(error: SystemExit) -> Failure:
     return Failure(summary, error=enclosed(SystemExit(code)), is_exit=True)
 
 
-def _is_hidden(frame: FrameType) -> bool:
-    return frame.f_code.co_filename in _OURS or bool(frame.f_locals.get(_HIDES))
-
-
 def _failure(error: BaseException) -> Failure:
-    frames = error.__traceback__
-    while frames is not None and _is_hidden(frames.tb_frame):
-        frames = frames.tb_next
-    text = "".join(traceback.format_exception(type(error), error, frames))
-    described = traceback.TracebackException(type(error), error, None)
-    described.__notes__ = None  # they would come last
-    summary = "raised " + list(described.format_exception_only())[-1].strip()
-    summary = (
-        textwrap.shorten(summary, _LONGEST) if len(summary) > _LONGEST else summary
-    )
+    summary, text = describe(error, {__file__})
     try:
         return Failure(summary, text, enclosed(error))
     except BaseException:  # whatever its own __reduce__ raises

@@ -1,1 +1,43 @@
-"""Remote tasks: functions and classes that run elsewhere, and refs of what they give."""
+"""Remote tasks: functions and classes that run elsewhere, and refs of their results."""
+
+from serverless_dist.tasks.api import (
+    Session,
+    as_completed,
+    cancel,
+    get,
+    init,
+    is_initialized,
+    put,
+    shutdown,
+    wait,
+)
+from serverless_dist.tasks.mapping import map, starmap  # noqa: A004
+from serverless_dist.tasks.refs import ObjectRef, ObjectRefGenerator
+from serverless_dist.tasks.remote import (
+    ActorHandle,
+    get_actor,
+    kill,
+    ranks,
+    remote,
+)
+
+__all__ = [
+    "ActorHandle",
+    "ObjectRef",
+    "ObjectRefGenerator",
+    "Session",
+    "as_completed",
+    "cancel",
+    "get",
+    "get_actor",
+    "init",
+    "is_initialized",
+    "kill",
+    "map",
+    "put",
+    "ranks",
+    "remote",
+    "shutdown",
+    "starmap",
+    "wait",
+]

@@ -47,7 +47,7 @@ class ActorTable:
         return 0 if actor is None else actor.before(task)
 
     def put_back(self, number: int, calls: Sequence[Task]) -> None:
-        """Run calls before all others."""
+        """Have calls run that came back, each when its turn is."""
         actor = self._actors.get(number)
         if actor is not None:
             actor.put_back(calls)
@@ -68,7 +68,7 @@ class ActorTable:
         elif actor.death is not None:
             self._ledger.fail(task, actor.failure_of(task))
         else:
-            actor.calls.append(task)
+            actor.add(task)
 
     def make(self, number: int, worker: Worker) -> None:
         """Make an actor on a worker that is free."""
@@ -78,6 +78,11 @@ class ActorTable:
             self._ledger.placement.assign(actor.task, worker, self._ledger.now),
             actor.state,
         )
+
+    def is_being_made(self, number: int) -> bool:
+        """Whether this is an actor whose constructor has yet to return."""
+        actor = self._actors.get(number)
+        return actor is not None and actor.is_being_made
 
     def made(self, number: int, failure: Value | None) -> None:
         """Take note that the constructor has returned, or failed."""

@@ -10,6 +10,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 from serverless_dist.tasks.attempts import Task, Worker
 from serverless_dist.tasks.values import Cause, Failure, Value, failed
@@ -38,7 +39,9 @@ class Actor:
         What its calls come to; None while it may live.
     """
 
-    __slots__ = ("calls", "death", "is_alive", "restarts", "state", "task", "worker")
+    __slots__ = (
+        "_turns", "calls", "death", "is_alive", "restarts", "state", "task", "worker",
+    )  # fmt: skip
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -48,6 +51,7 @@ class Actor:
         self.restarts = task.spec.policy.restarts
         self.state: Value | None = None
         self.death: Failure | None = None
+        self._turns = count(1)
 
     def __repr__(self) -> str:
         state = "dead" if self.death else "alive" if self.is_alive else "not made"
@@ -58,21 +62,31 @@ class Actor:
         """What the user calls its class."""
         return self.task.spec.name
 
+    @property
+    def is_being_made(self) -> bool:
+        """Whether its constructor has yet to return."""
+        return not self.is_alive and self.death is None
+
+    def add(self, call: Task) -> None:
+        """Put a call in line."""
+        call.turn = next(self._turns)
+        self.calls.append(call)
+
     def ripe(self) -> Iterator[tuple[Task, Worker]]:
         """Take out the calls that can be sent to the worker now, in order."""
         while self.worker is not None and self.is_alive and self.calls:
             call = self.calls[0]
-            if not call.is_over and (
-                call.missing or len(self.worker.backlog) >= MOST_AHEAD
-            ):
+            has_to_wait = call.missing or call.is_failing
+            is_full = len(self.worker.backlog) >= MOST_AHEAD
+            if not call.is_over and (has_to_wait or is_full):
                 return
             self.calls.popleft()
             if not call.is_over:
                 yield call, self.worker
 
     def put_back(self, calls: Sequence[Task]) -> None:
-        """Take back calls that have not been run, before all others."""
-        self.calls.extendleft(reversed(calls))
+        """Take back calls that have not been run, to their places in line."""
+        self.calls = deque(sorted([*calls, *self.calls], key=lambda call: call.turn))
 
     def lose_worker(self, *, is_final: bool) -> Sequence[Task]:
         """Take note that the worker is gone; return the calls that fail with it.

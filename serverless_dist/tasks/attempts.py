@@ -19,14 +19,19 @@ class Task:
     is_alone
         Whether it needs a worker for itself: it must not run twice, or its worker has
         died while others were in line and nobody knows which was running.
+    is_failing
+        Whether it is about to end with a failure.
     is_over
         Whether its refs have their values.
+    turn
+        Of an actor's call: its place among all of them.
     attempts
         Those that are under way, by number.
     """
 
     __slots__ = (
-        "attempts", "is_alone", "is_over", "is_queued", "missing", "retries", "spec",
+        "attempts", "is_alone", "is_failing", "is_over", "is_queued", "missing",
+        "retries", "spec", "turn",
     )  # fmt: skip
 
     def __init__(self, spec: Spec) -> None:
@@ -35,7 +40,9 @@ class Task:
         self.retries = spec.policy.retries
         self.is_queued = False
         self.is_alone = not self.retries
+        self.is_failing = False
         self.is_over = False
+        self.turn = 0
         self.attempts: dict[int, Attempt] = {}
 
     def __repr__(self) -> str:
@@ -95,7 +102,7 @@ class Worker:
     @property
     def is_plain(self) -> bool:
         """Whether it takes a slot, or will when it is ready."""
-        return not (self.actor or self.waits or self.is_ending)
+        return not (self.actor or self.waits or self.is_ending or self.is_condemned)
 
     @property
     def is_idle(self) -> bool:

@@ -17,8 +17,10 @@ from threading import Thread
 from typing import Self
 
 from serverless_dist.cloud import Usage
+from serverless_dist.cloud.prices import dollars
 from serverless_dist.cloud.processes import Ending, ProcessFunctions
 from serverless_dist.config import Config
+from serverless_dist.errors import CloudError, UsageError
 from serverless_dist.tasks.client import Client
 from serverless_dist.tasks.gangs import Gangs
 from serverless_dist.tasks.instructions import (
@@ -36,6 +38,7 @@ from serverless_dist.tasks.invitation import Invitation
 from serverless_dist.tasks.lifecycle import Counts, Lifecycle
 from serverless_dist.tasks.messages import (
     DRIVER,
+    Answer,
     Bye,
     Finished,
     Message,
@@ -67,14 +70,18 @@ class Driver:
         How many tasks run at a time.
     config
         Settings of the cloud.
+    lifetime
+        Seconds that a worker may live before another one takes over; 0: for ever.
     """
 
-    def __init__(self, cloud: str, workers: int, config: Config) -> None:
+    def __init__(
+        self, cloud: str, workers: int, config: Config, *, lifetime: float = 0.0
+    ) -> None:
+        self._lifetime = lifetime
         self._key = JobKey(secrets.token_bytes(16), secrets.token_bytes(32))
         self._posted: deque[tuple[int, Event]] = deque()
         self._ends: deque[tuple[float, int, str]] = deque()
         self._is_asleep = self._is_closing = False
-        self._failure: Exception | None = None
         self._usage = Usage()
         self._payloads: dict[int, bytes] = {}  # of workers that were started
         self._orders: defaultdict[int, list[Order]] = defaultdict(list)
@@ -83,9 +90,11 @@ class Driver:
             stack.callback(self._site.close)
             self.client = Client(
                 DRIVER,
+                self._key.job,
                 self._site.store,
                 self._post,
                 ships_modules=self._site.ships_modules,
+                slots=workers,
             )
             self._functions = ProcessFunctions(
                 HANDLER, on_end=self._tell_end, scratch=self._site.scratch
@@ -93,7 +102,7 @@ class Driver:
             stack.callback(self._functions.close)
             self._starters = ThreadPoolExecutor(_STARTERS, "serverless_dist start")
             stack.callback(self._starters.shutdown)
-            self._gangs = Gangs(cloud, config, self._site.store, self._gang_ended)
+            self._gangs = Gangs(cloud, config, self.client, self._gang_ended)
             stack.callback(self._gangs.close)
             self._lifecycle = Lifecycle(
                 Capacity(
@@ -131,13 +140,19 @@ class Driver:
         """What the driver has used, and all workers that have said so and ended."""
         return self._usage + self._site.usage()
 
+    @property
+    def dollars(self) -> float:
+        """What AWS would have charged so far, in us-east-1."""
+        gb_seconds = self.counts.megabyte_seconds / 1_024
+        return dollars(self.usage.billed, gb_seconds)["total"]
+
     def close(self) -> None:
         """End all workers and remove what is left; twice is no error."""
         self._stack.close()
 
     # From other threads.
 
-    def _post(self, message: Message, urgent: bool) -> None:  # noqa: FBT001
+    def _post(self, message: Message, *, urgent: bool) -> None:
         self._posted.append((DRIVER, message))
         if urgent and self._is_asleep:
             self._is_asleep = False
@@ -153,7 +168,7 @@ class Driver:
 
     def _gang_ended(self, finished: Finished, usage: Usage) -> None:
         self._usage += usage
-        self._post(finished, True)
+        self._post(finished, urgent=True)
 
     # The driver's own thread.
 
@@ -162,9 +177,11 @@ class Driver:
             while not self._is_closing:
                 self._turn()
             self._say_goodbye()
+            self.client.fail(UsageError("the session was shut down"))
         except Exception as error:
             _log.exception("the driver of remote tasks has failed")
-            self.client.fail(error)
+            msg = f"the driver of remote tasks has failed: {error}"
+            self.client.fail(CloudError(msg, retryable=False))
 
     def _turn(self) -> None:
         """Take in what has come and do what follows."""
@@ -216,11 +233,16 @@ class Driver:
         for each in instructions:
             if type(each) is Tell:
                 if each.client == DRIVER:
-                    self.client.deliver(each.order)
+                    self._deliver(each.order)
                 else:
                     self._orders[each.client].append(each.order)
             else:
                 self._carry_out_rarely(each)
+
+    def _deliver(self, order: Order) -> None:
+        # The driver's own client runs nothing: there is nothing else to tell it.
+        if isinstance(order, Answer):
+            self.client.deliver(order)
 
     def _carry_out_rarely(self, instruction: Instruction) -> None:
         match instruction:
@@ -255,8 +277,8 @@ class Driver:
                 key=self._key,
                 worker=worker,
                 place=place,
-                expires=0.0,
-                versions=versions(),
+                started=time.time(),
+                lifetime=self._lifetime,
             )
             payload = invitation.pack()
             self._payloads[worker] = payload

@@ -16,12 +16,12 @@ from serverless_dist.comm import Communicator
 from serverless_dist.config import Config
 from serverless_dist.errors import RankError, TaskCancelledError
 from serverless_dist.runtime import run
-from serverless_dist.tasks.arguments import unpack_arguments
-from serverless_dist.tasks.code import load_code
+from serverless_dist.tasks.arguments import pack_value, unpack_arguments
+from serverless_dist.tasks.client import Client
+from serverless_dist.tasks.code import unpack_code
 from serverless_dist.tasks.failures import failure_of_exception
 from serverless_dist.tasks.instructions import Begin
 from serverless_dist.tasks.messages import Finished
-from serverless_dist.tasks.store import Store
 from serverless_dist.tasks.values import (
     Cause,
     Failure,
@@ -29,7 +29,7 @@ from serverless_dist.tasks.values import (
     Value,
     failed,
 )
-from serverless_dist.wire import encode
+from serverless_dist.wire import decode, encode
 
 _GOODBYE = 5.0  # seconds that a gang may take to stop
 
@@ -41,8 +41,8 @@ class Gangs:
     ----------
     cloud, config
         Where they run.
-    store
-        Where large values lie.
+    client
+        The driver's.
     report
         Called from a gang's thread with how it went and what it used.
     """
@@ -51,12 +51,12 @@ class Gangs:
         self,
         cloud: str,
         config: Config,
-        store: Store,
+        client: Client,
         report: Callable[[Finished, Usage], None],
     ) -> None:
         self._cloud = cloud
         self._config = config
-        self._store = store
+        self._client = client
         self._report = report
         self._under_way: dict[int, tuple[Thread, Event]] = {}
 
@@ -105,7 +105,7 @@ class Gangs:
                 cancelled=cancelled,
             )
             usage = results.report.usage
-            value = self._keep(list(results))
+            value = self._client.keep(*pack_value(list(results)))
         except BaseException as error:
             value = failed(_failure(order.spec.name, error))
         seconds = time.monotonic() - started
@@ -115,11 +115,8 @@ class Gangs:
 
     def _body(self, value: Value) -> bytes:
         if value.form == Form.STORED:
-            return bytes(self._store.get(value.data))
+            return bytes(self._client.store.get(value.data))
         return value.data
-
-    def _keep(self, results: Any) -> Value:
-        return value_of(encode(results), self._store)
 
 
 def _member(
@@ -127,8 +124,8 @@ def _member(
 ) -> Any:
     """Run the user's function on one rank."""
     __tracebackhide__ = True
-    function = load_code(code).target
-    args, kwargs = unpack_arguments(payload, values)
+    function = unpack_code([code]).target
+    args, kwargs = unpack_arguments([payload], [decode([value]) for value in values])
     return function(comm, *args, **kwargs)
 
 

@@ -1,6 +1,5 @@
 """What a worker is told when it is started."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgpack
@@ -50,8 +49,7 @@ class Invitation:
     @classmethod
     def unpack(cls, data: bytes) -> "Invitation":
         """Return the invitation that `pack` made."""
-        fields: Mapping[str, object] = msgpack.unpackb(data)
-        named = dict(fields)
-        key = JobKey(named.pop("job"), named.pop("secret"))  # type: ignore[arg-type]
-        place = unpack_place(named.pop("place"))  # type: ignore[arg-type]
-        return cls(key=key, place=place, **named)  # type: ignore[arg-type]
+        fields = msgpack.unpackb(data)
+        key = JobKey(fields.pop("job"), fields.pop("secret"))
+        place = unpack_place(fields.pop("place"))
+        return cls(key=key, place=place, **fields)

@@ -63,7 +63,7 @@ class Ledger:
             self.out.append(Tell(worker.number, code))
         run = Run(attempt.number, spec, self.values(spec.deps), state)
         self.out.append(Tell(worker.number, run))
-        if spec.policy.speculative:
+        if spec.policy.speculative and spec.policy.retries:
             self.hurried[attempt.number] = attempt
         if worker.is_ending:  # it runs one task
             self.out.append(Tell(worker.number, Stop()))
@@ -89,6 +89,7 @@ class Ledger:
 
     def fail(self, task: Task, failure: Value) -> None:
         """Have a task end with a failure, once this event has been dealt with."""
+        task.is_failing = True
         self.failing.append((task, failure))
 
     def retire(self, client: int) -> None:
@@ -99,9 +100,10 @@ class Ledger:
             self.out.append(Tell(client, Stop()))
 
     def let_go(self, spec: Spec) -> None:
-        """Release what a task has held."""
+        """Release what a task has held, and remove its arguments."""
         for id in held_by(spec):
             self.objects.release(id)
+        self.discard((spec.payload,))
 
     def discard(self, values: Iterable[Value]) -> None:
         """Remove values that nobody will ever see."""

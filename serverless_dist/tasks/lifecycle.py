@@ -268,31 +268,36 @@ class Lifecycle:
     def _finished(self, client: int, event: Finished) -> None:
         attempt = self._ledger.take_attempt(client, event.attempt)
         if attempt is None:
+            if client == DRIVER:  # a gang that was halted
+                self._ledger.discard(event.values)
             return
         task = attempt.task
         self._megabyte_seconds += event.seconds * task.spec.policy.memory
         failure = failure_in(event.values)
-        if task.is_over:
+        if task.spec.kind == Kind.CREATE:
+            self._made(task, failure)
+        elif task.is_over:
             self._late += 1
             self._ledger.discard(event.values)
         elif failure and event.is_retryable and task.retries > 0:
             task.retries -= 1
             self._retried += 1
             self._again(task)
+        elif failure is not None:
+            self._ledger.fail(task, failure)
         else:
             self._copies.learn(task, event.seconds)
-            self._conclude(task, event, failure)
+            self._end(task, event.values)
         worker = attempt.worker
         if worker is not None and worker.actor:
             self._actors.pump(worker.actor)
 
-    def _conclude(self, task: Task, event: Finished, failure: Value | None) -> None:
-        if task.spec.kind == Kind.CREATE:
-            self._actors.made(task.spec.id, failure)
-        elif failure is not None:
-            self._ledger.fail(task, failure)
+    def _made(self, creation: Task, failure: Value | None) -> None:
+        """Go on with an actor that was made, unless it is dead by now."""
+        if self._actors.is_being_made(creation.spec.id):
+            self._actors.made(creation.spec.id, failure)
         else:
-            self._end(task, event.values)
+            self._late += 1
 
     def _again(self, task: Task) -> None:
         """Run a task once more."""
@@ -347,6 +352,8 @@ class Lifecycle:
                 self._ledger.out.append(Halt(attempt.number))
         if spec.kind != Kind.CREATE:  # an actor may be made anew
             self._ledger.let_go(spec)
+        if spec.kind == Kind.METHOD:  # others may have waited for it
+            self._actors.pump(spec.actor)
 
     def _cancel(self, client: int, event: Cancel) -> None:
         del client

@@ -48,6 +48,11 @@ class Line(Protocol):
         """Seconds that what is not urgent may wait, so that more can go along."""
         ...
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the driver may vanish without the line noticing."""
+        ...
+
     def send(self, bodies: Sequence[Body]) -> None:
         """Send bodies to the driver."""
         ...

@@ -170,6 +170,7 @@ class MailboxLine:
     """
 
     patience = _PATIENCE
+    is_remote = True
 
     def __init__(
         self, cloud: Cloud, mailbox: int, size: int, *, worker: int, key: JobKey

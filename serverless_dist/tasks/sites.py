@@ -137,7 +137,7 @@ class CloudPlace:
 
 
 class LocalSite:
-    """This machine: sockets, and files in shared memory."""
+    """One machine: sockets, and files in shared memory."""
 
     name = "local"
     capacity = _LOCAL_WORKERS

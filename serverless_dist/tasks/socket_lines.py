@@ -250,6 +250,7 @@ class SocketLine:
     """
 
     patience = _PATIENCE
+    is_remote = False
 
     def __init__(self, directory: Path, worker: int, key: JobKey) -> None:
         self._reader = _Reader()

@@ -1,0 +1,277 @@
+"""Whoever holds refs: the driver's own process, and each worker.
+
+A client makes ids, counts nothing, and waits for answers. It posts messages, which its
+owner takes to the driver in order.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from itertools import count
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Protocol
+
+from serverless_dist.errors import ServerlessDistError, UsageError
+from serverless_dist.tasks.messages import (
+    STREAMING,
+    Answer,
+    Ask,
+    Cancel,
+    Find,
+    Hold,
+    Ids,
+    Kill,
+    Message,
+    Put,
+    Release,
+    Ship,
+    Spec,
+    Submit,
+    Unask,
+)
+from serverless_dist.tasks.store import Store
+from serverless_dist.tasks.values import INLINE_BYTES, Form, Value
+from serverless_dist.wire import Body
+
+_LONGEST = 1e6  # seconds; what a lock can be waited for is limited
+
+
+class Post(Protocol):
+    """Takes messages to the driver, in order; safe to call from several threads."""
+
+    def __call__(self, message: Message, *, urgent: bool) -> None:
+        """Send a message, now if it is urgent, else with the next one that is."""
+        ...
+
+
+class _Waiter:
+    """A request that has not been answered."""
+
+    __slots__ = ("_lock", "answer", "callback")
+
+    def __init__(self, callback: Callable[[], None] | None = None) -> None:
+        self.answer: Answer | None = None
+        self.callback = callback
+        self._lock = Lock()
+        self._lock.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the answer has come."""
+        return self._lock.acquire(timeout=min(max(0.0, seconds), _LONGEST))
+
+    def end(self, answer: Answer | None) -> None:
+        """Let the one that waits go on."""
+        self.answer = answer
+        self._lock.release()
+
+
+class Client:
+    """One holder of refs.
+
+    Parameters
+    ----------
+    number
+        The client's, which no other has had.
+    job
+        The session's id.
+    store
+        Where large values lie.
+    post
+        Takes messages to the driver.
+    before_wait
+        Called before a thread waits for an answer.
+    ships_modules
+        Whether workers lack the modules beside the user's script.
+    slots
+        How many tasks run at a time, or a guess.
+
+    Attributes
+    ----------
+    task
+        The task that this process runs now; 0: none.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        job: bytes,
+        store: Store,
+        post: Post,
+        *,
+        before_wait: Callable[[], None] = lambda: None,
+        ships_modules: bool = False,
+        slots: int = 4,
+    ) -> None:
+        self.number = number
+        self.job = job
+        self.store = store
+        self.ships_modules = ships_modules
+        self.slots = slots
+        self.task = 0
+        self._post = post
+        self._before_wait = before_wait
+        self._ids = Ids(number)
+        self._lock = Lock()
+        self._requests = count(1)
+        self._waiters: dict[int, _Waiter] = {}
+        self._shipped: set[bytes] = set()
+        self._failure: ServerlessDistError | None = None
+        self._callbacks: SimpleQueue[Callable[[], None] | None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Client {self.number}: {len(self._waiters)} requests>"
+
+    def submit(self, spec: Spec) -> None:
+        """Have a task run; the client holds its refs from now on."""
+        self._check()
+        self._post(Submit(spec), urgent=True)
+
+    def take_id(self, num_returns: int) -> int:
+        """Return the id for a task with so many refs."""
+        with self._lock:
+            if num_returns == STREAMING:
+                return self._ids.take_stream()
+            return self._ids.take(num_returns)
+
+    def ship(self, digest: bytes, make: Callable[[], Value]) -> None:
+        """Make sure that the driver has the code with this digest."""
+        if digest not in self._shipped:
+            self._post(Ship(digest, make()), urgent=False)
+            self._shipped.add(digest)
+
+    def put(self, value: Value) -> int:
+        """Give a value an id, which the client holds from now on."""
+        self._check()
+        number = self.take_id(1)
+        self._post(Put(number, value), urgent=False)
+        return number
+
+    def keep(self, body: Body, refs: Sequence[int] = ()) -> Value:
+        """Return a body as a value, which is in the store if it is large."""
+        size = sum([len(b) if type(b) is bytes else memoryview(b).nbytes for b in body])
+        if size <= INLINE_BYTES:
+            return Value(Form.INLINE, b"".join(body), tuple(refs), size)
+        return Value(Form.STORED, self.store.put(body), tuple(refs), size)
+
+    def hold(self, id: int) -> None:
+        """Take note of one more ref here."""
+        self._post(Hold(id), urgent=False)
+
+    def release(self, id: int) -> None:
+        """Take note of one ref less here; safe at any moment, in any thread."""
+        if self._failure is None:
+            self._post(Release(id), urgent=False)
+
+    def cancel(self, id: int, *, force: bool, recursive: bool) -> None:
+        """Cancel the task of a ref."""
+        self._check()
+        self._post(Cancel(id, force, recursive), urgent=True)
+
+    def kill(self, actor: int, *, no_restart: bool) -> None:
+        """End an actor."""
+        self._check()
+        self._post(Kill(actor, no_restart), urgent=True)
+
+    def ask(
+        self,
+        ids: Sequence[int],
+        needed: int,
+        *,
+        eager: bool = False,
+        wants_values: bool = True,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Return what is known once enough is, or after `timeout` seconds.
+
+        Parameters
+        ----------
+        ids
+            Of the refs, each once.
+        needed
+            How many have to be known.
+        eager
+            Whether one failure is reason enough to return.
+        wants_values
+            Whether the values are wanted, or only which are known.
+        timeout
+            None: wait for as long as it takes.
+        """
+        request = next(self._requests)
+        is_main = threading.current_thread() is threading.main_thread()
+        task = self.task if is_main else 0
+        ask = Ask(
+            request, tuple(ids), needed, eager, wants_values, task, timeout is None
+        )
+        waiter = self._send(request, ask)
+        if not waiter.wait(_LONGEST if timeout is None else timeout):
+            self._post(Unask(request), urgent=True)
+            waiter.wait(_LONGEST)
+        return self._answer(waiter)
+
+    def find(self, name: str) -> Answer:
+        """Return the actor of a name: its id, which the client holds, and its code."""
+        request = next(self._requests)
+        waiter = self._send(request, Find(request, name))
+        waiter.wait(_LONGEST)
+        return self._answer(waiter)
+
+    def watch(self, ids: Sequence[int], callback: Callable[[], None]) -> None:
+        """Call `callback` once all are known, from a thread that does only this."""
+        self._check()
+        with self._lock:
+            if self._callbacks is None:
+                self._callbacks = SimpleQueue()
+                Thread(
+                    target=_call_all,
+                    args=(self._callbacks,),
+                    name="serverless_dist callbacks",
+                    daemon=True,
+                ).start()
+        request = next(self._requests)
+        self._waiters[request] = _Waiter(callback)
+        unique = tuple(dict.fromkeys(ids))
+        ask = Ask(request, unique, len(unique), False, False, 0, True)  # noqa: FBT003
+        self._post(ask, urgent=True)
+
+    def deliver(self, answer: Answer) -> None:
+        """Give an answer to whoever waits for it."""
+        waiter = self._waiters.pop(answer.request, None)
+        if waiter is None:
+            return
+        if waiter.callback is not None and self._callbacks is not None:
+            self._callbacks.put(waiter.callback)
+        waiter.end(answer)
+
+    def fail(self, failure: ServerlessDistError) -> None:
+        """Have all that waits, and all that is asked later, fail with this."""
+        self._failure = failure
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters.values():
+            if waiter.callback is not None and self._callbacks is not None:
+                self._callbacks.put(waiter.callback)
+            waiter.end(None)
+        if self._callbacks is not None:
+            self._callbacks.put(None)
+
+    def _send(self, request: int, message: Ask | Find) -> _Waiter:
+        self._check()
+        self._before_wait()
+        waiter = self._waiters[request] = _Waiter()
+        self._post(message, urgent=True)
+        if self._failure is not None:  # since the check
+            self.fail(self._failure)
+        return waiter
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _answer(self, waiter: _Waiter) -> Answer:
+        if waiter.answer is None:
+            raise self._failure or UsageError("the session was shut down")
+        return waiter.answer
+
+
+def _call_all(callbacks: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (callback := callbacks.get()) is not None:
+        callback()

@@ -106,7 +106,9 @@ class TaskError(ServerlessDistError):
     """
 
     def __init__(self, task: str, summary: str, traceback: str = "") -> None:
-        super().__init__(task, summary, traceback)
+        # Not `super`: what `get` raises is of a class of the user's as well, whose
+        # constructor takes something else.
+        Exception.__init__(self, task, summary, traceback)
         self.task = task
         self.summary = summary
         self.traceback = traceback

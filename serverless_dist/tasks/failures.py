@@ -90,7 +90,7 @@ def remote_error(
     if isinstance(cause, Exception):
         with suppress(Exception):  # classes that cannot be combined
             made = _combined(cast("Hashable", type(cause)))
-            error = made.__new__(made)
+            error = _bare(made, cause)
             TaskError.__init__(error, task, summary, traceback)
             for name in _OS_FIELDS if isinstance(cause, OSError) else ():
                 setattr(error, name, getattr(cause, name))
@@ -98,6 +98,14 @@ def remote_error(
         error = RemoteError(task, summary, traceback)
     error.__cause__ = cause
     return error
+
+
+def _bare(made: type[RemoteError], cause: Exception) -> RemoteError:
+    """Return an instance without calling the constructor of the cause's class."""
+    try:
+        return made.__new__(made, *cause.args)
+    except TypeError:  # of classes whose memory is a plain exception's, MemoryError's
+        return cast("RemoteError", BaseException.__new__(made))
 
 
 @lru_cache(_CLASSES_KEPT)

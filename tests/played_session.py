@@ -73,6 +73,8 @@ class PlayedSession:
         self.workers: dict[int, PlayedWorker] = {}
         self.held: Counter[int] = Counter()  # by the driver's client
         self.specs: dict[int, Spec] = {}
+        self.submitted: list[Spec] = []  # that the lifecycle knows of
+        self.log: list[Run] = []  # what workers have begun
         self.asks: dict[tuple[int, int], Ask | Find] = {}  # that have no answer
         self.unasked: set[tuple[int, int]] = set()
         self.answers: dict[int, Answer] = {}  # of the driver's client
@@ -95,7 +97,9 @@ class PlayedSession:
                 self.fenced.add(value.data)
             elif value.form == Form.STORED:
                 self.kept[value.data] += 1
-        if isinstance(event, Ask | Find) and not is_gone:
+        if isinstance(event, Submit) and not is_gone:
+            self.submitted.append(event.spec)
+        elif isinstance(event, Ask | Find) and not is_gone:
             self.asks[client, event.request] = event
         elif isinstance(event, Unask):
             self.unasked.add((client, event.request))
@@ -198,7 +202,7 @@ class PlayedSession:
             match each:
                 case Start():
                     assert each.worker > max(self.workers, default=0)
-                    self.workers[each.worker] = PlayedWorker(each.worker)
+                    self.workers[each.worker] = PlayedWorker(each.worker, self.log)
                 case End():
                     self.workers[each.worker].is_killed = True
                 case Remove():

@@ -30,7 +30,7 @@ from serverless_dist.tasks.messages import (
     Unask,
     Yielded,
 )
-from serverless_dist.tasks.values import Cause, Failure, Value, failed
+from serverless_dist.tasks.values import Cause, Failure, Form, Value, failed
 
 
 def failure(cause: Cause, name: str) -> Value:
@@ -41,8 +41,9 @@ def failure(cause: Cause, name: str) -> Value:
 class PlayedWorker:
     """One worker: `orders` it has not read, `said` what the driver has not heard."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, log: list[Run]) -> None:
         self.number = number
+        self.log = log  # of all workers: what was begun
         self.ids = Ids(number)
         self.orders: deque[Order] = deque()
         self.said: deque[Message] = deque()
@@ -55,7 +56,7 @@ class PlayedWorker:
         self.actor: int | None = None
         self.codes: set[bytes] = set()
         self.begun: list[Run] = []
-        self.interrupted: set[int] = set()
+        self.is_made = False  # the actor
         self.has_greeted = self.is_stopping = self.is_leaving = False
         self.has_ended = self.is_killed = False
 
@@ -101,6 +102,7 @@ class PlayedWorker:
         assert self.running is None
         run = self.running = self.line.popleft()
         self.begun.append(run)
+        self.log.append(run)
         self.yielded = 0
         self._hold(run.spec.payload.refs)
         self._hold(ref for value in run.values for ref in value.refs)
@@ -111,6 +113,8 @@ class PlayedWorker:
         run = self.running
         assert run is not None
         self.asked = self.answer = self.running = None
+        if run.spec.kind == Kind.CREATE:
+            self.is_made = values[0].form != Form.FAILURE
         self.say(Finished(run.attempt, tuple(values), self.yielded, 0.01, is_retryable))
         for ref in self.refs.elements():
             self.say(Release(ref))
@@ -137,16 +141,16 @@ class PlayedWorker:
         self.say(Unask(self.asked.request))
 
     def retire(self, state: Value) -> None:
-        """Run nothing more, and hand the actor over, if it has one that is made."""
+        """Run nothing more, and hand the actor over, if there is one."""
         assert self.running is None
         self.is_leaving = True
         self._give_back(list(self.line))
         self.line.clear()
-        self.say(Retire() if self.actor is None else HandOver(state))
+        self.say(HandOver(state) if self.is_made else Retire())
 
     def _take(self, run: Run) -> None:
         assert not run.spec.code or run.spec.code in self.codes
-        assert not self.is_stopping, "nothing is sent after a stop"
+        assert not self.is_stopping, "this is sent after a stop"
         if run.spec.kind == Kind.CREATE:
             self.actor = run.spec.id
         assert run.spec.actor in (0, self.actor), "a call has come to the wrong worker"

@@ -38,7 +38,7 @@ class _Reader:
         self._received: SimpleQueue[Sequence[Message] | Exception] = SimpleQueue()
         self._changed = Condition()
         self._is_reading = is_reading
-        self._is_closed = False
+        self._is_closed = self._is_polling = False
         self._thread = Thread(
             target=self._read, name="serverless_dist mailbox", daemon=True
         )
@@ -73,9 +73,9 @@ class _Reader:
             if self._is_closed:
                 return
             self._is_closed = True
-            is_reading, self._is_reading = self._is_reading, False
             self._changed.notify_all()
-        if is_reading and self._thread.is_alive():
+            is_polling = self._is_polling
+        if is_polling:
             self._transport.wake()
         self._thread.join(_GOODBYE)
 
@@ -83,12 +83,14 @@ class _Reader:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._is_reading or self._is_closed)
-                if self._is_closed:
-                    return
+                self._is_polling = not self._is_closed
+            if not self._is_polling:
+                return
             try:
                 self._received.put(self._transport.receive(MAX_WAIT))
             except Exception as error:
                 self._received.put(error)
+                self._is_polling = False
                 return
 
 

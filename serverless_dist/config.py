@@ -26,6 +26,9 @@ COLLECTIVES = (
 )
 """The collectives whose algorithms can be set."""
 
+_TEXTS = ("cloud", "channel", "fabric", "region", "endpoint", "invocation")
+_NUMBERS = (("timeout", float), ("memory_mb", int), ("worker_seconds", float))
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -50,6 +53,13 @@ class Config:
     memory_mb
         The memory of a function that dollars are computed for;
         ``SERVERLESS_DIST_MEMORY_MB``. 1,769 MB come with one whole vCPU.
+    worker_seconds
+        How long a worker of remote tasks may live before another one takes over;
+        ``SERVERLESS_DIST_WORKER_SECONDS``. 0: on one machine for ever, on a cloud as
+        long as a function may run.
+    invocation
+        ``pool``: a worker runs one task after another. ``task``: each task is an
+        invocation of its own; ``SERVERLESS_DIST_INVOCATION``.
     algorithms
         The algorithm to use for each collective, by name, where it is not to be
         chosen; ``SERVERLESS_DIST_ALLREDUCE`` and so on for each of `COLLECTIVES`.
@@ -62,6 +72,8 @@ class Config:
     region: str | None = None
     endpoint: str | None = None
     memory_mb: int = VCPU_MEMORY_MB
+    worker_seconds: float = 0.0
+    invocation: str = "pool"
     algorithms: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
@@ -76,12 +88,12 @@ class Config:
         environ = os.environ if environ is None else environ
         values: dict[str, object] = {
             name: environ[_PREFIX + name.upper()]
-            for name in ("cloud", "channel", "fabric", "region", "endpoint")
+            for name in _TEXTS
             if environ.get(_PREFIX + name.upper())
         }
         if environ.get("AWS_REGION"):
             values.setdefault("region", environ["AWS_REGION"])
-        for name, number in (("timeout", float), ("memory_mb", int)):
+        for name, number in _NUMBERS:
             text = environ.get(_PREFIX + name.upper())
             if text:
                 values[name] = _number(_PREFIX + name.upper(), text, number)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from math import inf
-from threading import Thread
+from threading import Lock, Thread
 from typing import Self
 
 from serverless_dist.cloud import Usage
@@ -53,10 +53,19 @@ from serverless_dist.tasks.worker import unpack_usage
 from serverless_dist.wire import JobKey
 
 HANDLER = "serverless_dist.tasks.worker:handler"
+POOL = "pool"
 _HELPERS = 16  # threads: workers are started side by side
 _LONGEST_WAIT = 1.0  # seconds after which releases are looked at, urgent or not
 _GOODBYE = 2.0  # seconds that idle workers have to say what they used
 _log = logging.getLogger(__name__)
+
+
+def check_invocation(name: str) -> str:
+    """Return `name` if tasks can be invoked so, else raise a `UsageError`."""
+    if name not in (POOL, "task"):
+        msg = f"there is no invocation {name!r}: use {POOL} or task"
+        raise UsageError(msg)
+    return name
 
 
 class Driver:
@@ -70,24 +79,22 @@ class Driver:
         How many tasks run at a time.
     config
         Settings of the cloud.
-    lifetime
-        Seconds that a worker may live before another one takes over; 0: for ever.
     """
 
-    def __init__(
-        self, cloud: str, workers: int, config: Config, *, lifetime: float = 0.0
-    ) -> None:
-        self._lifetime = lifetime
+    def __init__(self, cloud: str, workers: int, config: Config) -> None:
         self._key = JobKey(secrets.token_bytes(16), secrets.token_bytes(32))
         self._posted: deque[tuple[int, Event]] = deque()
         self._ends: deque[tuple[float, int, str]] = deque()
         self._is_asleep = self._is_closing = False
         self._usage = Usage()
+        self._counting = Lock()
         self._payloads: dict[int, bytes] = {}  # of workers that were started
         self._orders: defaultdict[int, list[Order]] = defaultdict(list)
+        is_pool = check_invocation(config.invocation) == POOL
         with ExitStack() as stack:
             self._site: Site = open_site(cloud, workers, config, self._key)
             stack.callback(self._site.close)
+            self._lifetime = config.worker_seconds or self._site.lifetime
             self.client = Client(
                 DRIVER,
                 self._key.job,
@@ -109,11 +116,12 @@ class Driver:
                     slots=workers,
                     most=self._site.capacity,
                     idle_seconds=self._site.idle_seconds,
-                    reuse=True,
+                    reuse=is_pool,
                 ),
                 lambda theirs: mismatch(versions(), theirs),
             )
-            self._lifecycle.warm_up()
+            if is_pool:
+                self._lifecycle.warm_up()
             self._thread = Thread(
                 target=self._serve, name="serverless_dist driver", daemon=True
             )
@@ -167,8 +175,12 @@ class Driver:
         self._site.hub.wake()
 
     def _gang_ended(self, finished: Finished, usage: Usage) -> None:
-        self._usage += usage
+        self._add_usage(usage)
         self._post(finished, urgent=True)
+
+    def _add_usage(self, usage: Usage) -> None:
+        with self._counting:
+            self._usage += usage
 
     # The driver's own thread.
 
@@ -226,7 +238,7 @@ class Driver:
 
     def _take(self, client: int, event: Event) -> None:
         if type(event) is Bye:
-            self._usage += unpack_usage(event.usage)
+            self._add_usage(unpack_usage(event.usage))
         self._carry_out(self._lifecycle.handle(client, event, time.monotonic()))
 
     def _carry_out(self, instructions: Iterable[Instruction]) -> None:
@@ -283,6 +295,7 @@ class Driver:
             payload = invitation.pack()
             self._payloads[worker] = payload
             self._functions.invoke(payload)
+            self._add_usage(self._site.start_usage)
         except Exception as error:
             self._lose(worker, f"was not started: {error}")
 

@@ -105,7 +105,7 @@ def _bare(made: type[RemoteError], cause: Exception) -> RemoteError:
     try:
         return made.__new__(made, *cause.args)
     except TypeError:  # of classes whose memory is a plain exception's, MemoryError's
-        return cast("RemoteError", BaseException.__new__(made))
+        return BaseException.__new__(made)
 
 
 @lru_cache(_CLASSES_KEPT)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from serverless_dist.cloud import Meter, MeteredCloud, Usage
+from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
 from serverless_dist.cloud.local import private_directory
 from serverless_dist.config import Config
 from serverless_dist.errors import ServerlessDistError
@@ -39,6 +40,7 @@ _EXTRA = 8  # mailboxes for actors, and
 _PER_SLOT = 4  # for workers that wait for others
 _MAILBOXES = 64
 _IDLE_SECONDS = 10.0  # then a worker costs more than it saves: a start is a second
+_INVOKE = {"lambda:Invoke": 1}
 _GRACE = 1.0  # seconds that a word may take after the end of its worker
 
 
@@ -65,6 +67,10 @@ class Site(Protocol):
         How many workers there may be at a time.
     idle_seconds
         After how long an idle worker costs more than it saves.
+    lifetime
+        How many seconds a worker may live; 0: for ever.
+    start_usage
+        What the start of a worker is billed as.
     grace
         How many seconds a word may take after the end of its worker.
     ships_modules
@@ -78,6 +84,8 @@ class Site(Protocol):
     store: Store
     capacity: int
     idle_seconds: float
+    lifetime: float
+    start_usage: Usage
     grace: float
     ships_modules: bool
     scratch: Sequence[Path]
@@ -142,6 +150,8 @@ class LocalSite:
     name = "local"
     capacity = _LOCAL_WORKERS
     idle_seconds = inf
+    lifetime = 0.0
+    start_usage = Usage()
     grace = 0.0
     ships_modules = False
 
@@ -196,6 +206,8 @@ class CloudSite:
     """
 
     idle_seconds = _IDLE_SECONDS
+    lifetime = LAMBDA_TIMEOUT
+    start_usage = Usage(_INVOKE, _INVOKE)
     grace = _GRACE
     ships_modules = True
 

@@ -68,6 +68,12 @@ class PlayedWorker:
         """Whether the running task could end now."""
         return self.running is not None and self.asked is None and not self.has_ended
 
+    @property
+    def can_retire(self) -> bool:
+        """Whether its time could be over now."""
+        is_free = self.has_greeted and self.running is None
+        return is_free and not (self.is_leaving or self.is_stopping or self.has_ended)
+
     def greet(self) -> None:
         self.has_greeted = True
         self.say(Hello(1, {}))
@@ -181,6 +187,8 @@ class PlayedWorker:
             self.say(Hold(ref))
 
     def _leave_if_done(self) -> None:
-        if self.is_stopping and not self.running and not self.line:
+        if self.has_ended or not self.is_stopping:
+            return
+        if not self.running and not self.line:
             self.say(Bye(b""))
             self.has_ended = True

@@ -6,7 +6,7 @@ nothing may be left open, and when everything has been released, nothing may be 
 """
 
 from collections import Counter, defaultdict
-from typing import Any
+from collections.abc import Sequence
 
 import hypothesis.strategies as st
 from hypothesis import settings
@@ -39,25 +39,42 @@ from serverless_dist.tasks.messages import (
 )
 from serverless_dist.tasks.values import END, Cause, Value
 from tests.played_session import PlayedSession, inline, stored
-from tests.played_turns import end_gang, living, settle
+from tests.played_turns import end_gang, living, read, settle
 from tests.played_workers import PlayedWorker, failure
 
 REPEATED = (Hello, Finished, Yielded, Returned, Retire, Bye)  # may come twice
+KINDS = [Kind.CALL] * 4 + [Kind.METHOD] * 4 + [Kind.CREATE, Kind.MAP, Kind.GANG]
 NAMES = st.sampled_from(["", "", "ada", "bob"])
-FEW = st.integers(0, 2)
+POLICIES = st.builds(
+    Policy,
+    retries=st.integers(0, 2),
+    retry_errors=st.booleans(),
+    speculative=st.booleans(),
+    restarts=st.integers(-1, 2),
+    actor_name=NAMES,
+)
+RETURNS = st.sampled_from([0, 1, 1, 1, 2, STREAMING])
 
 
 class LifecycleMachine(RuleBasedStateMachine):
-    """Rules are what may happen next; `pick` draws one of what is there."""
+    """Rules are what may happen next; each draws to whom it happens."""
 
     session: PlayedSession
 
-    @initialize(slots=st.integers(1, 3), reuse=st.sampled_from([True, True, False]))
-    def start(self, slots: int, *, reuse: bool) -> None:
+    @initialize(
+        slots=st.integers(1, 3),
+        reuse=st.sampled_from([True, True, True, False]),
+        is_known=st.booleans(),
+    )
+    def start(self, slots: int, *, reuse: bool, is_known: bool) -> None:
         self.session = PlayedSession(slots, reuse=reuse)
         self.serial = 0
         self.streams: set[int] = set()
         self.actors: set[int] = set()
+        if is_known:  # how long tasks take, so that some are late
+            for _ in range(3):
+                self.session.submit(self.session.spec(policy=Policy(speculative=True)))
+            settle(self.session)
 
     # What there is.
 
@@ -65,294 +82,256 @@ class LifecycleMachine(RuleBasedStateMachine):
     def refs(self) -> list[int]:
         return sorted(self.session.held)
 
-    def known(self, refs: list[int]) -> list[int]:
-        """Return those that can take an argument's place."""
-        return [ref for ref in refs if ref not in self.streams | self.actors]
-
-    @property
-    def living_actors(self) -> list[int]:
-        return [actor for actor in self.refs if actor in self.actors]
-
-    def workers(self, **are: Any) -> list[PlayedWorker]:
-        """Return the workers that the driver has not lost and that are so."""
-        return [
-            worker
-            for worker in living(self.session)
-            if all(bool(getattr(worker, name)) == value for name, value in are.items())
-        ]
-
-    def some(self, data: st.DataObject, refs: list[int]) -> list[int]:
+    def some(self, data: st.DataObject, refs: Sequence[int]) -> list[int]:
         return data.draw(st.lists(st.sampled_from(refs), max_size=3)) if refs else []
 
-    def value(self, *refs: int, is_stored: bool) -> Value:
+    def deps(self, data: st.DataObject, refs: Sequence[int]) -> list[int]:
+        """Return some that can take an argument's place."""
+        values = [ref for ref in refs if ref not in self.streams | self.actors]
+        return self.some(data, values)
+
+    def value(self, data: st.DataObject, refs: Sequence[int] = ()) -> Value:
         self.serial += 1
-        return (stored if is_stored else inline)(f"value {self.serial}", *refs)
+        make = data.draw(st.sampled_from([inline, stored]))
+        return make(f"value {self.serial}", *self.some(data, refs))
+
+    def busy(self) -> list[PlayedWorker]:
+        return [worker for worker in living(self.session) if worker.can_go_on]
 
     # What the driver's process does.
 
-    @rule(
-        data=st.data(),
-        returns=st.sampled_from([0, 1, 1, 2, STREAMING]),
-        retries=FEW,
-        retry_errors=st.booleans(),
-        speculative=st.booleans(),
-        kind=st.sampled_from([Kind.CALL, Kind.CALL, Kind.MAP, Kind.GANG]),
-        is_stored=st.booleans(),
-    )
+    @rule(data=st.data(), kind=st.sampled_from(KINDS), returns=RETURNS, policy=POLICIES)
     def submit(
-        self,
-        data: st.DataObject,
-        returns: int,
-        kind: Kind,
-        *,
-        is_stored: bool,
-        **policy: Any,
+        self, data: st.DataObject, kind: Kind, returns: int, policy: Policy
     ) -> None:
+        self._submit(data, kind, returns, policy)
+
+    @rule(data=st.data(), policy=POLICIES)
+    def make_an_actor_and_call_it(self, data: st.DataObject, policy: Policy) -> None:
+        self._submit(data, Kind.CREATE, 1, policy)
+        for _ in range(3):
+            self._submit(data, Kind.METHOD, 1, policy)
+
+    @rule(data=st.data(), policy=POLICIES, count=st.integers(5, 20))
+    def submit_many(self, data: st.DataObject, policy: Policy, count: int) -> None:
+        for _ in range(count):
+            self._submit(data, Kind.CALL, 0, policy)
+
+    def _submit(
+        self, data: st.DataObject, kind: Kind, returns: int, policy: Policy
+    ) -> None:
+        actors = [ref for ref in self.refs if ref in self.actors]
+        if kind == Kind.METHOD and not actors:
+            kind = Kind.CALL
         spec = self.session.spec(
             kind,
-            returns=1 if kind == Kind.GANG else returns,
-            deps=self.some(data, self.known(self.refs)),
+            returns=1 if kind in (Kind.CREATE, Kind.GANG) else returns,
+            deps=self.deps(data, self.refs),
             nested=self.some(data, self.refs),
-            policy=Policy(**policy),
-            is_stored=is_stored,
+            actor=data.draw(st.sampled_from(actors)) if kind == Kind.METHOD else 0,
+            policy=policy
+            if kind in (Kind.CALL, Kind.MAP)
+            else policy._replace(speculative=False),
+            is_stored=data.draw(st.booleans()),
         )
         self.session.submit(spec)
-        if spec.num_returns == STREAMING:
+        if kind == Kind.CREATE:
+            self.actors.add(spec.id)
+        elif spec.num_returns == STREAMING:
             self.streams.add(spec.id)
 
-    @rule(data=st.data(), restarts=st.integers(-1, 2), name=NAMES)
-    def create(self, data: st.DataObject, restarts: int, name: str) -> None:
-        policy = Policy(retries=0, restarts=restarts, actor_name=name)
-        deps = self.some(data, self.known(self.refs))[:1]
-        spec = self.session.spec(Kind.CREATE, deps=deps, policy=policy, is_stored=True)
-        self.actors.add(self.session.submit(spec))
+    @rule(data=st.data())
+    def put(self, data: st.DataObject) -> None:
+        self.session.put(self.value(data, self.refs))
 
-    @precondition(lambda self: self.living_actors)
-    @rule(data=st.data(), retries=FEW, returns=st.integers(0, 2), errors=st.booleans())
-    def call(
-        self, data: st.DataObject, retries: int, returns: int, *, errors: bool
-    ) -> None:
-        spec = self.session.spec(
-            Kind.METHOD,
-            returns=returns,
-            deps=self.some(data, self.known(self.refs))[:2],
-            nested=self.some(data, self.refs)[:1],
-            actor=data.draw(st.sampled_from(self.living_actors)),
-            policy=Policy(retries=retries, retry_errors=errors),
-        )
-        self.session.submit(spec)
+    @precondition(lambda self: bool(self.refs))
+    @rule(data=st.data())
+    def hold(self, data: st.DataObject) -> None:
+        self.session.hold(data.draw(st.sampled_from(self.refs)))
 
-    @precondition(lambda self: self.living_actors)
-    @rule(data=st.data(), no_restart=st.booleans())
-    def kill(self, data: st.DataObject, *, no_restart: bool) -> None:
-        actor = data.draw(st.sampled_from(self.living_actors))
-        self.session.tell(DRIVER, Kill(actor, no_restart))
+    @precondition(lambda self: bool(self.refs))
+    @rule(data=st.data(), most=st.integers(1, 5))
+    def release(self, data: st.DataObject, most: int) -> None:
+        for _ in range(min(most, len(self.refs))):
+            self.session.release(data.draw(st.sampled_from(self.refs)))
 
-    @rule(name=NAMES)
-    def find(self, name: str) -> None:
-        self.session.requests += 1
-        request = self.session.requests
-        self.session.tell(DRIVER, Find(request, name))
-        for actor in self.session.answers[request].ids:
-            self.session.held[actor] += 1
-
-    @rule(data=st.data(), is_stored=st.booleans())
-    def put(self, data: st.DataObject, *, is_stored: bool) -> None:
-        refs = self.some(data, self.refs)
-        self.session.put(self.value(*refs, is_stored=is_stored))
-
-    @precondition(lambda self: self.refs)
+    @precondition(lambda self: bool(self.refs))
     @rule(data=st.data(), is_eager=st.booleans(), wants_values=st.booleans())
     def ask(self, data: st.DataObject, *, is_eager: bool, wants_values: bool) -> None:
         refs = sorted(set(self.some(data, self.refs))) or self.refs
         needed = data.draw(st.integers(1, len(refs)))
         self.session.ask(refs, needed, is_eager=is_eager, wants_values=wants_values)
 
-    @precondition(lambda self: self.streams & set(self.session.held))
-    @rule(data=st.data(), place=st.integers(0, 4))
+    @precondition(lambda self: bool(self.streams & set(self.session.held)))
+    @rule(data=st.data(), place=st.integers(0, 2))
     def claim(self, data: st.DataObject, place: int) -> None:
-        """Hold a value of a stream, if it is there."""
+        """Hold a value of a stream, if it is there; nobody takes one twice."""
         streams = sorted(self.streams & set(self.session.held))
         item = data.draw(st.sampled_from(streams)) + 1 + place
-        if self.session.held[item] or item in self.session.final:
-            return  # nobody takes one twice
-        value = self.session.value(item)
-        if value is not None and value != END:
-            self.session.hold(item)
+        if item not in self.session.final:
+            value = self.session.value(item)
+            if value is not None and value != END:
+                self.session.hold(item)
 
-    @precondition(lambda self: self.refs)
-    @rule(data=st.data())
-    def hold(self, data: st.DataObject) -> None:
-        self.session.hold(data.draw(st.sampled_from(self.refs)))
-
-    @precondition(lambda self: self.refs)
-    @rule(data=st.data())
-    def release(self, data: st.DataObject) -> None:
-        self.session.release(data.draw(st.sampled_from(self.refs)))
-
-    @precondition(lambda self: self.refs)
+    @precondition(lambda self: bool(self.refs))
     @rule(data=st.data(), force=st.booleans(), recursive=st.booleans())
     def cancel(self, data: st.DataObject, *, force: bool, recursive: bool) -> None:
         ref = data.draw(st.sampled_from(self.refs))
         self.session.tell(DRIVER, Cancel(ref, force, recursive))
 
-    @rule(seconds=st.sampled_from([0.0, 0.0, 0.1, 1.0, 61.0]))
-    def place(self, seconds: float) -> None:
-        self.session.place(seconds)
+    @precondition(lambda self: bool(self.actors & set(self.session.held)))
+    @rule(data=st.data(), no_restart=st.booleans())
+    def kill(self, data: st.DataObject, *, no_restart: bool) -> None:
+        actors = sorted(self.actors & set(self.session.held))
+        self.session.tell(DRIVER, Kill(data.draw(st.sampled_from(actors)), no_restart))
+
+    @rule(name=NAMES)
+    def find(self, name: str) -> None:
+        self.session.requests += 1
+        request = self.session.requests
+        self.session.tell(DRIVER, Find(request, name))
+        self.session.held.update(self.session.answers[request].ids)
+
+    @precondition(lambda self: bool(self.session.gangs))
+    @rule(data=st.data())
+    def end_gang(self, data: st.DataObject) -> None:
+        attempt = data.draw(st.sampled_from(sorted(self.session.gangs)))
+        end_gang(self.session, attempt, self.value(data))
 
     # What workers do.
 
-    @precondition(lambda self: self.workers(has_greeted=False))
-    @rule(data=st.data())
-    def greet(self, data: st.DataObject) -> None:
-        data.draw(st.sampled_from(self.workers(has_greeted=False))).greet()
+    @rule(seconds=st.sampled_from([0.0, 0.0, 0.0, 0.1, 1.0, 61.0]))
+    def everybody_begins_what_there_is(self, seconds: float) -> None:
+        self.session.place(seconds)
+        for worker in living(self.session):
+            self._begin(worker)
+            self._hear(worker, len(worker.said), 1)
+        self.session.place()
 
-    @precondition(lambda self: self.workers(orders=True, has_ended=False))
-    @rule(data=st.data(), most=st.integers(1, 4))
-    def read(self, data: st.DataObject, most: int) -> None:
-        worker = data.draw(st.sampled_from(self.workers(orders=True, has_ended=False)))
-        while worker.orders and most and not worker.has_ended:
-            worker.read()
-            most -= 1
-
-    def _free(self) -> list[PlayedWorker]:
-        return self.workers(line=True, running=False, has_ended=False)
-
-    @precondition(lambda self: self._free())
-    @rule(data=st.data())
-    def begin(self, data: st.DataObject) -> None:
-        data.draw(st.sampled_from(self._free())).begin()
-
-    @precondition(lambda self: self.workers(can_go_on=True))
+    @precondition(lambda self: bool(living(self.session)))
     @rule(
         data=st.data(),
-        outcome=st.sampled_from(["value", "value", "error", "retryable"]),
-        is_stored=st.booleans(),
+        step=st.sampled_from(["begin", "read one", "hear", "hear one twice", "retire"]),
     )
-    def end(self, data: st.DataObject, outcome: str, *, is_stored: bool) -> None:
-        worker = data.draw(st.sampled_from(self.workers(can_go_on=True)))
+    def somebody_does(self, data: st.DataObject, step: str) -> None:
+        worker = data.draw(st.sampled_from(living(self.session)))
+        match step:
+            case "begin":
+                self._begin(worker)
+            case "read one" if worker.orders and not worker.has_ended:
+                worker.read()
+            case "hear":
+                self._hear(worker, len(worker.said), 1)
+            case "hear one twice":
+                self._hear(worker, 1, 2)
+            case "retire" if worker.can_retire:
+                worker.retire(stored(f"state at {len(self.session.log)}"))
+
+    @precondition(lambda self: bool(self.busy()))
+    @rule(
+        data=st.data(),
+        is_heard=st.booleans(),
+        outcome=st.sampled_from(["value", "value", "value", "error", "retryable"]),
+    )
+    def end(self, data: st.DataObject, outcome: str, *, is_heard: bool) -> None:
+        worker = data.draw(st.sampled_from(self.busy()))
         run = worker.running
         assert run is not None
         if outcome != "value":
             raised = failure(Cause.RAISED, run.spec.name)
             is_retryable = outcome == "retryable" and run.spec.policy.retry_errors
             worker.end([raised], is_retryable=is_retryable)
-            return
-        refs = self.some(data, sorted(worker.refs))
-        count = 0 if run.spec.num_returns == STREAMING else run.spec.num_returns
-        worker.end([self.value(*refs, is_stored=is_stored) for _ in range(count)])
+        else:
+            refs = sorted(worker.refs)
+            worker.end([self.value(data, refs) for _ in range(run.spec.num_returns)])
+        self._hear(worker, len(worker.said) * is_heard, 1)
 
-    def _streaming(self) -> list[PlayedWorker]:
-        return [
-            worker
-            for worker in self.workers(can_go_on=True)
-            if worker.running and worker.running.spec.num_returns == STREAMING
-        ]
+    @precondition(lambda self: bool(self.busy()))
+    @rule(data=st.data(), count=st.integers(1, 3), is_heard=st.booleans())
+    def put_out(self, data: st.DataObject, count: int, *, is_heard: bool) -> None:
+        worker = data.draw(st.sampled_from(self.busy()))
+        if worker.running and worker.running.spec.num_returns == STREAMING:
+            for _ in range(count):
+                worker.put_out(self.value(data, sorted(worker.refs)))
+        self._hear(worker, len(worker.said) * is_heard, 1)
 
-    @precondition(lambda self: self._streaming())
-    @rule(data=st.data(), is_stored=st.booleans())
-    def put_out(self, data: st.DataObject, *, is_stored: bool) -> None:
-        worker = data.draw(st.sampled_from(self._streaming()))
-        worker.put_out(self.value(is_stored=is_stored))
-
-    @precondition(lambda self: self.workers(can_go_on=True))
-    @rule(data=st.data(), is_dependent=st.booleans())
-    def work_submit(self, data: st.DataObject, *, is_dependent: bool) -> None:
-        worker = data.draw(st.sampled_from(self.workers(can_go_on=True)))
-        run = worker.running
-        assert run is not None
+    @precondition(lambda self: bool(self.busy()))
+    @rule(data=st.data(), policy=POLICIES, waits=st.booleans())
+    def work_submit(self, data: st.DataObject, policy: Policy, *, waits: bool) -> None:
+        """Have a task submit another one, or put a value, and perhaps wait for it."""
+        worker = data.draw(st.sampled_from(self.busy()))
         refs = sorted(worker.refs)
         actors = [ref for ref in refs if ref in self.actors]
         actor = data.draw(st.sampled_from([0, *actors]))
+        assert worker.running is not None
         spec = self.session.spec(
             Kind.METHOD if actor else Kind.CALL,
-            deps=self.some(data, self.known(refs)) if is_dependent else (),
+            deps=self.deps(data, refs),
+            nested=self.some(data, refs),
             actor=actor,
-            parent=run.spec.id,
-            policy=Policy(retries=data.draw(FEW)),
+            parent=worker.running.spec.id,
+            policy=policy._replace(speculative=False),
             ids=worker.ids,
         )
         worker.refs[spec.id] += 1
         worker.say(Submit(spec))
+        if waits:
+            self._wait(worker, [spec.id], 1, is_patient=True)
+        else:
+            ref = worker.ids.take()
+            worker.refs[ref] += 1
+            worker.say(Put(ref, self.value(data, refs)))
 
-    @precondition(lambda self: self.workers(can_go_on=True))
-    @rule(data=st.data(), is_stored=st.booleans())
-    def work_put(self, data: st.DataObject, *, is_stored: bool) -> None:
-        worker = data.draw(st.sampled_from(self.workers(can_go_on=True)))
-        ref = worker.ids.take()
-        refs = self.some(data, sorted(worker.refs))
-        worker.refs[ref] += 1
-        worker.say(Put(ref, self.value(*refs, is_stored=is_stored)))
-
-    def _curious(self) -> list[PlayedWorker]:
-        return self.workers(can_go_on=True, refs=True)
-
-    @precondition(lambda self: self._curious())
-    @rule(data=st.data(), is_patient=st.booleans(), is_eager=st.booleans())
-    def work_ask(
-        self, data: st.DataObject, *, is_patient: bool, is_eager: bool
-    ) -> None:
-        worker = data.draw(st.sampled_from(self._curious()))
-        run = worker.running
-        assert run is not None
+    @precondition(lambda self: any(worker.refs for worker in self.busy()))
+    @rule(data=st.data(), is_patient=st.booleans())
+    def work_ask(self, data: st.DataObject, *, is_patient: bool) -> None:
+        asking = [worker for worker in self.busy() if worker.refs]
+        worker = data.draw(st.sampled_from(asking))
         refs = sorted(set(self.some(data, sorted(worker.refs)))) or sorted(worker.refs)
         needed = len(refs) if is_patient else data.draw(st.integers(1, len(refs)))
+        self._wait(worker, refs, needed, is_patient=is_patient)
+
+    def _wait(
+        self, worker: PlayedWorker, refs: list[int], needed: int, *, is_patient: bool
+    ) -> None:
+        assert worker.running is not None
         self.session.requests += 1
-        request = self.session.requests
         worker.ask(
             Ask(
-                request, tuple(refs), needed, is_eager, wants_values=True,
-                task=run.spec.id, is_patient=is_patient,
+                self.session.requests, tuple(refs), needed, eager=True,
+                wants_values=True, task=worker.running.spec.id, is_patient=is_patient,
             )
         )  # fmt: skip
 
-    def _retiring(self) -> list[PlayedWorker]:
-        """Return the workers whose time may be over."""
-        return [
-            worker
-            for worker in self.workers(running=False, has_ended=False)
-            if worker.has_greeted and not worker.is_leaving and not worker.is_stopping
-        ]
-
-    @precondition(lambda self: self._retiring())
-    @rule(data=st.data())
-    def retire(self, data: st.DataObject) -> None:
-        worker = data.draw(st.sampled_from(self._retiring()))
-        worker.retire(self.value(is_stored=True))
-
-    @precondition(lambda self: bool(self.session.gangs))
-    @rule(data=st.data(), is_stored=st.booleans())
-    def end_gang(self, data: st.DataObject, *, is_stored: bool) -> None:
-        attempt = data.draw(st.sampled_from(sorted(self.session.gangs)))
-        end_gang(self.session, attempt, self.value(is_stored=is_stored))
+    def _begin(self, worker: PlayedWorker) -> None:
+        """Have a worker do what it can without ending its task."""
+        if worker.has_ended:
+            return
+        if not worker.has_greeted:
+            worker.greet()
+        read(worker)
+        if worker.line and not worker.running and not worker.has_ended:
+            worker.begin()
 
     # What happens on the way.
+
+    def _hear(self, worker: PlayedWorker, most: int, times: int) -> None:
+        for _ in range(min(most, len(worker.said))):
+            self._heard(worker, worker.said.popleft(), times)
 
     def _heard(self, worker: PlayedWorker, message: Message, times: int) -> None:
         for _ in range(times if isinstance(message, REPEATED) else 1):
             self.session.tell(worker.number, message)
 
-    @precondition(lambda self: self.workers(said=True))
-    @rule(data=st.data(), most=st.integers(1, 5), times=st.sampled_from([1, 1, 2]))
-    def hear(self, data: st.DataObject, most: int, times: int) -> None:
-        worker = data.draw(st.sampled_from(self.workers(said=True)))
-        while worker.said and most:
-            message = worker.said.popleft()
-            most -= 1
-            self._heard(worker, message, times)
-
-    @precondition(lambda self: living(self.session))
-    @rule(data=st.data(), heard=FEW)
+    @precondition(lambda self: bool(living(self.session)))
+    @rule(data=st.data(), heard=st.integers(0, 3))
     def die(self, data: st.DataObject, heard: int) -> None:
-        """Lose a worker and part of what it has said; some of it comes too late."""
+        """Lose a worker; some of what it has said comes too late."""
         worker = data.draw(st.sampled_from(living(self.session)))
-        while worker.said and heard:
-            self._heard(worker, worker.said.popleft(), 1)
-            heard -= 1
+        self._hear(worker, heard, 1)
         worker.has_ended = True
         self.session.tell(worker.number, Lost("died"))
-        while worker.said:
-            self._heard(worker, worker.said.popleft(), 1)
+        self._hear(worker, len(worker.said), 1)
 
     # What has to be true in the end.
 
@@ -406,14 +385,13 @@ class LifecycleMachine(RuleBasedStateMachine):
         for ref in list(session.held.elements()):
             session.release(ref)
         settle(session)
-        assert session.lifecycle.is_empty
         for _ in range(2):
             session.place(61.0)
             settle(session)
+        assert session.lifecycle.is_empty
         assert not living(session), "somebody has forgotten to stop these"
         for key, times in session.kept.items():
             assert session.removed[key] == 1 or 1 < session.removed[key] <= times
-        assert session.lifecycle.is_empty
 
 
 TestLifecycleMachine = LifecycleMachine.TestCase

@@ -24,6 +24,7 @@ from serverless_dist.tasks.instructions import Instruction, Start, Tell
 from serverless_dist.tasks.messages import Recall, Stop
 
 MOST_AHEAD = 128  # tasks that one worker may have at once
+_SURPLUS_SECONDS = 1.0  # that one worker too many is kept: it may be wanted again
 START_SECONDS = 60.0  # that a worker may take to say that it is ready
 
 
@@ -122,7 +123,9 @@ class Placement:
 
     def next_check(self) -> float:
         """Return when time alone may change something."""
-        idle = self._capacity.idle_seconds
+        plain = sum(worker.is_plain for worker in self.workers.values())
+        has_surplus = plain > self._capacity.slots
+        idle = _SURPLUS_SECONDS if has_surplus else self._capacity.idle_seconds
         times = [
             worker.since + (idle if worker.is_ready else START_SECONDS)
             for worker in self.workers.values()
@@ -139,11 +142,14 @@ class Placement:
             worker = idle.pop()
             worker.actor = self._actors.popleft()
             actors.append((worker, worker.actor))
-        attempts = [*self._fill_idle(idle, now), *self._fill_all(now)]
+        busy = sum(w.is_plain and bool(w.backlog) for w in self.workers.values())
+        free = max(0, self._capacity.slots - busy)
+        attempts = [*self._fill_idle(idle[:free], now), *self._fill_all(now)]
         left = [worker for worker in idle if not worker.backlog]
         instructions = self._start(now, len(left))
         if not self._queue and not self._actors:
-            instructions += [*self._recall(len(left)), *self._stop(left, now)]
+            unused = min(len(left), free - (len(idle) - len(left)))
+            instructions += [*self._recall(unused), *self._stop(left, now)]
         return Choice(attempts, actors, instructions)
 
     def _skip(self) -> None:
@@ -164,7 +170,7 @@ class Placement:
     def _fill_all(self, now: float) -> Iterator[Attempt]:
         """Give more tasks to all who have few."""
         for worker in self.workers.values() if self._queue else ():
-            if worker.is_shared:
+            if worker.is_shared and worker.backlog:
                 yield from self._fill_up(worker, now)
 
     def _fill_up(self, worker: Worker, now: float) -> Iterator[Attempt]:
@@ -196,7 +202,7 @@ class Placement:
 
     def _recall(self, idle: int) -> Iterator[Instruction]:
         """Ask for attempts that have not begun, for the idle."""
-        for worker in self.workers.values() if idle else ():
+        for worker in self.workers.values() if idle > 0 else ():
             unstarted = len(worker.backlog) - 1
             if unstarted > 0 and worker.is_shared and not worker.is_recalled:
                 worker.is_recalled = True
@@ -207,7 +213,8 @@ class Placement:
         plain = sum(worker.is_plain for worker in self.workers.values())
         surplus = plain - self._capacity.slots
         for worker in idle:
-            if surplus > 0 or now >= worker.since + self._capacity.idle_seconds:
+            rest = _SURPLUS_SECONDS if surplus > 0 else self._capacity.idle_seconds
+            if now >= worker.since + rest:
                 surplus -= 1
                 worker.is_ending = True
                 yield Tell(worker.number, Stop())

@@ -1,177 +1,32 @@
-"""What users call: sessions, values, waiting. All of it means the current session."""
+"""What users call to have values and to wait for them, in the current session."""
 
-import atexit
-import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from threading import RLock
-from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from serverless_dist.cloud import Usage
-from serverless_dist.config import Config
-from serverless_dist.errors import GetTimeoutError, UsageError
+from serverless_dist.errors import GetTimeoutError, UnpicklableError, UsageError
 from serverless_dist.tasks.arguments import pack_value
 from serverless_dist.tasks.client import Client
-from serverless_dist.tasks.current import find_client, set_client
-from serverless_dist.tasks.lifecycle import Counts
-from serverless_dist.tasks.refs import ObjectRef, ObjectRefGenerator, load
+from serverless_dist.tasks.current import require_current
+from serverless_dist.tasks.messages import Answer
+from serverless_dist.tasks.refs import (
+    ObjectRef,
+    ObjectRefGenerator,
+    client_of_refs,
+    load,
+)
+from serverless_dist.tasks.session import bar_for, current_client
 from serverless_dist.tasks.values import Form
 
 T = TypeVar("T")
 
-_MANY = 10  # refs from which on a terminal shows a bar
-_MOST_WORKERS = 1_000
-
-
-class Session:
-    """What `init` has opened; as a context, it is shut down at the end.
-
-    Attributes
-    ----------
-    cloud, workers
-        Where it is, and how many tasks run at a time.
-    """
-
-    def __init__(self, cloud: str, workers: int, config: Config) -> None:
-        # To import it takes a tenth of a second, which a worker never needs.
-        from serverless_dist.tasks.driver import Driver
-
-        self.cloud = cloud
-        self.workers = workers
-        self._driver = Driver(cloud, workers, config)
-        self.client = self._driver.client
-
-    def __repr__(self) -> str:
-        return f"<Session of {self.workers} workers: {self._driver!r}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        shutdown()
-
-    @property
-    def counts(self) -> Counts:
-        """How far the tasks have come."""
-        return self._driver.counts
-
-    @property
-    def usage(self) -> Usage:
-        """What the driver has used, and the workers that have ended."""
-        return self._driver.usage
-
-    @property
-    def dollars(self) -> float:
-        """What AWS would have charged so far, in us-east-1."""
-        return self._driver.dollars
-
-    def close(self) -> None:
-        """End all workers; `shutdown` does this."""
-        self._driver.close()
-
-
-class _Open:
-    """The session of this process, and what guards it."""
-
-    lock = RLock()
-    session: Session | None = None
-    progress: bool | None = None
-    pid = 0
-
-
-def init(
-    cloud: str | None = None,
-    *,
-    workers: int | None = None,
-    progress: bool | None = None,
-    config: Config | None = None,
-) -> Session:
-    """Open a session: start workers and whatever carries messages to them.
-
-    The first call of anything that needs a session opens one with the defaults.
-
-    Parameters
-    ----------
-    cloud
-        ``"local"``: processes of this machine, sockets and shared memory.
-        ``"emulated"``, ``"aws"``: the services of AWS, emulated or real. None: what
-        the environment says, else local.
-    workers
-        How many tasks run at a time; None: one for each core that may be used.
-    progress
-        Whether `get` shows a bar; None: if many refs are waited for on a terminal.
-    config
-        Settings of the cloud; None: what the environment says.
-
-    Returns
-    -------
-    Session
-        Can be used as a context; tells what was used.
-
-    Raises
-    ------
-    UsageError
-        A session is open, or the arguments cannot be.
-    CloudError
-        The cloud failed.
-
-    Examples
-    --------
-    >>> import serverless_dist as sd
-    >>> with sd.init(workers=1):
-    ...     sd.get(sd.put("value"))
-    'value'
-    """
-    config = Config.from_env() if config is None else config
-    count = len(os.sched_getaffinity(0)) if workers is None else workers
-    is_whole = isinstance(count, int) and not isinstance(count, bool)
-    if not is_whole or not 1 <= count <= _MOST_WORKERS:
-        msg = f"workers is {workers!r}: give a number from 1 to {_MOST_WORKERS:,}"
-        raise UsageError(msg)
-    with _Open.lock:
-        if find_client() is not None and _Open.pid in (0, os.getpid()):
-            msg = "a session is open already: call shutdown() first"
-            raise UsageError(msg)
-        session = Session(config.cloud if cloud is None else cloud, count, config)
-        _Open.session, _Open.progress, _Open.pid = session, progress, os.getpid()
-        set_client(session.client)
-        atexit.register(shutdown)
-    return session
-
-
-def shutdown() -> None:
-    """Close the session: end what runs, remove what is left. Twice is no error."""
-    with _Open.lock:
-        session, _Open.session = _Open.session, None
-        if session is not None and _Open.pid == os.getpid():
-            atexit.unregister(shutdown)
-            set_client(None)
-            session.close()
-
-
-def is_initialized() -> bool:
-    """Return whether a session is open."""
-    return find_client() is not None
-
-
-def current_client() -> Client:
-    """Return the client of the current session, which is opened if there is none."""
-    client = find_client()
-    if client is None:
-        with _Open.lock:
-            client = find_client() or init().client
-    return client
+_QUICK = 0.5  # seconds; what takes no longer shows no bar
 
 
 def put(obj: Any) -> ObjectRef[Any]:
     """Store an object and return a ref of it, to be given to any number of tasks.
+
+    The object is copied: what is done to it afterwards changes no value.
 
     Raises
     ------
@@ -184,7 +39,13 @@ def put(obj: Any) -> ObjectRef[Any]:
         msg = "put takes an object, not a ref: a ref can be passed on as it is"
         raise TypeError(msg)
     client = current_client()
-    return ObjectRef(client.put(client.keep(*pack_value(obj))), client)
+    try:
+        body, refs = pack_value(obj)
+    except UnpicklableError as error:
+        kind = f"{type(obj).__module__}.{type(obj).__qualname__}"
+        msg = f"put was given a {kind} that cannot be pickled: {error.__cause__}"
+        raise UnpicklableError(msg) from error
+    return ObjectRef(client.put(client.keep(body, refs)), client)
 
 
 @overload
@@ -195,6 +56,7 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
     """Return the value of a ref, or the list of those of several; wait for them.
 
     Arrays are read-only: on one machine they are shared with whoever else has them.
+    A task that waits here lets another one run meanwhile.
 
     Parameters
     ----------
@@ -213,7 +75,7 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
     TaskError
         A task has no value for another reason; see `errors`.
     UsageError
-        These are no refs.
+        These are no refs, or those of a session that is not open.
 
     Examples
     --------
@@ -222,27 +84,40 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
     ...     sd.get([sd.put(number) for number in range(3)])
     [0, 1, 2]
     """
-    if isinstance(refs, ObjectRef):
-        return _get([refs], timeout)[0]
-    _check_refs("get", refs)
-    return _get(refs, timeout) if refs else []
-
-
-def _get(refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
-    client = current_client()
-    ids = list(dict.fromkeys([ref.id for ref in refs]))
     _check_timeout(timeout)
-    with _bar(len(ids)):
-        answer = client.ask(ids, len(ids), eager=True, timeout=timeout)
+    if isinstance(refs, ObjectRef):
+        return _get(require_current(refs.client), [refs], timeout)[0]
+    if isinstance(refs, list | tuple) and not refs:
+        return []
+    return _get(client_of_refs("get", refs), refs, timeout)
+
+
+def _get(
+    client: Client, refs: Sequence[ObjectRef[Any]], timeout: float | None
+) -> list[Any]:
+    ids = list(dict.fromkeys([ref.id for ref in refs]))
+    answer = _ask_all(client, ids, timeout)
     values = dict(zip(answer.ids, answer.values, strict=True))
     for value in answer.values:
         if value.form == Form.FAILURE:
             load(value, client)  # raises
     if len(values) < len(ids):
-        missing = len(ids) - len(values)
-        msg = f"{missing} of {len(ids)} refs had no value within {timeout:g} s"
-        raise GetTimeoutError(msg)
+        raise _too_late(len(ids) - len(values), len(ids), timeout)
     return [load(values[ref.id], client) for ref in refs]
+
+
+def _ask_all(client: Client, ids: Sequence[int], timeout: float | None) -> Answer:
+    """Wait for all values, or one failure; show a bar if it is wanted and worth it."""
+    bar = bar_for(len(ids))
+    if bar is None or (timeout is not None and timeout <= _QUICK):
+        return client.ask(ids, len(ids), eager=True, timeout=timeout)
+    answer = client.ask(ids, len(ids), eager=True, timeout=_QUICK)
+    is_failed = any(value.form == Form.FAILURE for value in answer.values)
+    if is_failed or len(answer.ids) == len(ids):
+        return answer
+    rest = None if timeout is None else timeout - _QUICK
+    with bar():
+        return client.ask(ids, len(ids), eager=True, timeout=rest)
 
 
 def wait(
@@ -264,20 +139,31 @@ def wait(
     timeout
         Seconds to wait at most; None: as long as it takes.
 
+    Returns
+    -------
+    tuple of two lists
+        Both in the order of `refs`. After a timeout the first one is shorter.
+
     Raises
     ------
     TypeError
         This is no list of refs.
     UsageError
         A ref is there twice, or `num_returns` cannot be.
+
+    Examples
+    --------
+    >>> import serverless_dist as sd
+    >>> with sd.init(workers=1):
+    ...     refs = [sd.put("first"), sd.put("second")]
+    ...     ready, rest = sd.wait(refs)
+    ...     ready == refs[:1], rest == refs[1:]
+    (True, True)
     """
-    if not isinstance(refs, list | tuple):
-        msg = f"wait takes a list of refs, not a {type(refs).__qualname__}"
-        raise TypeError(msg)
-    if not refs:
-        return [], []
-    _check_refs("wait", refs)
     _check_timeout(timeout)
+    if isinstance(refs, list | tuple) and not refs:
+        return [], []
+    client = client_of_refs("wait", refs, TypeError)
     ids = [ref.id for ref in refs]
     if len(set(ids)) < len(ids):
         msg = "wait was given a ref twice: give each once"
@@ -286,7 +172,6 @@ def wait(
     if not is_whole or not 1 <= num_returns <= len(refs):
         msg = f"num_returns is {num_returns!r}: give a number from 1 to {len(refs)}"
         raise UsageError(msg)
-    client = current_client()
     answer = client.ask(ids, num_returns, wants_values=False, timeout=timeout)
     known = set(answer.ids[:num_returns])
     ready = [ref for ref in refs if ref.id in known]
@@ -301,21 +186,37 @@ def as_completed(
     Parameters
     ----------
     refs
-        A list or tuple of refs.
+        A list or tuple of refs; one that is there twice is yielded once.
     timeout
-        Seconds that all of it may take; then a `GetTimeoutError` is raised.
+        Seconds from this call until all have been yielded; then a `GetTimeoutError`
+        is raised.
+
+    Raises
+    ------
+    UsageError
+        These are no refs, or those of a session that is not open.
     """
-    _check_refs("as_completed", refs)
     _check_timeout(timeout)
-    left = {ref.id: ref for ref in refs}
-    until = None if timeout is None else time.monotonic() + timeout
-    client = current_client()
+    if isinstance(refs, list | tuple) and not refs:
+        return iter(())
+    client = client_of_refs("as_completed", refs)
+    return _completed(client, {ref.id: ref for ref in refs}, timeout, time.monotonic())
+
+
+def _completed(
+    client: Client,
+    left: dict[int, ObjectRef[T]],
+    timeout: float | None,
+    started: float,
+) -> Iterator[ObjectRef[T]]:
+    count = len(left)
     while left:
-        rest = None if until is None else max(0.0, until - time.monotonic())
+        rest = None
+        if timeout is not None:
+            rest = max(0.0, started + timeout - time.monotonic())
         answer = client.ask(list(left), 1, wants_values=False, timeout=rest)
         if not answer.ids:
-            msg = f"{len(left)} of {len(refs)} refs had no value within {timeout:g} s"
-            raise GetTimeoutError(msg)
+            raise _too_late(len(left), count, timeout)
         for id in answer.ids:
             yield left.pop(id)
 
@@ -336,23 +237,25 @@ def cancel(
         Whether its worker is killed; else the task is interrupted, as by Ctrl-C.
     recursive
         Whether what the task has submitted is cancelled as well.
+
+    Raises
+    ------
+    TypeError
+        This is no ref.
     """
     if isinstance(ref, ObjectRefGenerator):
         ref = ref.completed()
     if not isinstance(ref, ObjectRef):
         msg = f"cancel takes a ref, not a {type(ref).__qualname__}"
         raise TypeError(msg)
-    current_client().cancel(ref.id, force=force, recursive=recursive)
+    client = require_current(ref.client)
+    client.cancel(ref.id, force=force, recursive=recursive)
 
 
-def _check_refs(what: str, refs: object) -> None:
-    if not isinstance(refs, list | tuple):
-        msg = f"{what} takes a ref or a list of refs, not a {type(refs).__qualname__}"
-        raise UsageError(msg)
-    for ref in refs:
-        if not isinstance(ref, ObjectRef):
-            msg = f"{what} was given a {type(ref).__qualname__} among refs: {ref!r}"
-            raise (TypeError if what == "wait" else UsageError)(msg)
+def _too_late(missing: int, count: int, timeout: float | None) -> GetTimeoutError:
+    return GetTimeoutError(
+        f"{missing} of {count} refs had no value within {timeout:g} s"
+    )
 
 
 def _check_timeout(timeout: object) -> None:
@@ -362,16 +265,3 @@ def _check_timeout(timeout: object) -> None:
     if not is_number or not timeout >= 0:  # type: ignore[operator]
         msg = f"timeout is {timeout!r}: give seconds, 0 or more, or None"
         raise UsageError(msg)
-
-
-def _bar(count: int) -> AbstractContextManager[None]:
-    """Return a bar where one is wanted."""
-    session = _Open.session
-    wanted = _Open.progress
-    if wanted is None:
-        wanted = count >= _MANY and os.isatty(2)
-    if session is None or not wanted:
-        return nullcontext()
-    from serverless_dist.tasks.progress import shown
-
-    return shown(lambda: session.counts, lambda: session.dollars)

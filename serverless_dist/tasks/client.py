@@ -2,6 +2,10 @@
 
 A client makes ids, counts nothing, and waits for answers. It posts messages, which its
 owner takes to the driver in order.
+
+The collector of garbage may end a ref at any moment, in any thread, with whatever lock
+that holds. So `release` takes no lock, and posting what is not urgent must take none
+that the thread may hold already.
 """
 
 import threading
@@ -35,6 +39,12 @@ from serverless_dist.wire import Body
 
 _LONGEST = 1e6  # seconds; what a lock can be waited for is limited
 
+Callback = Callable[[Answer | None], None]
+"""Takes the answer to a `Client.watch`; None: the session has ended before."""
+
+
+_Callbacks = SimpleQueue[tuple[Callback, Answer | None] | None]
+
 
 class Post(Protocol):
     """Takes messages to the driver, in order; safe to call from several threads."""
@@ -49,7 +59,7 @@ class _Waiter:
 
     __slots__ = ("_lock", "answer", "callback")
 
-    def __init__(self, callback: Callable[[], None] | None = None) -> None:
+    def __init__(self, callback: Callback | None = None) -> None:
         self.answer: Answer | None = None
         self.callback = callback
         self._lock = Lock()
@@ -116,7 +126,7 @@ class Client:
         self._waiters: dict[int, _Waiter] = {}
         self._shipped: set[bytes] = set()
         self._failure: ServerlessDistError | None = None
-        self._callbacks: SimpleQueue[Callable[[], None] | None] | None = None
+        self._callbacks: _Callbacks | None = None
 
     def __repr__(self) -> str:
         return f"<Client {self.number}: {len(self._waiters)} requests>"
@@ -203,9 +213,14 @@ class Client:
             request, tuple(ids), needed, eager, wants_values, task, timeout is None
         )
         waiter = self._send(request, ask)
-        if not waiter.wait(_LONGEST if timeout is None else timeout):
+        try:
+            if not waiter.wait(_LONGEST if timeout is None else timeout):
+                self._post(Unask(request), urgent=True)
+                waiter.wait(_LONGEST)
+        except BaseException:  # the thread was interrupted, and waits no more
+            self._waiters.pop(request, None)
             self._post(Unask(request), urgent=True)
-            waiter.wait(_LONGEST)
+            raise
         return self._answer(waiter)
 
     def find(self, name: str) -> Answer:
@@ -215,11 +230,71 @@ class Client:
         waiter.wait(_LONGEST)
         return self._answer(waiter)
 
-    def watch(self, ids: Sequence[int], callback: Callable[[], None]) -> None:
-        """Call `callback` once all are known, from a thread that does only this."""
+    def watch(
+        self, ids: Sequence[int], callback: Callback, *, wants_values: bool = True
+    ) -> None:
+        """Call `callback` once all are known, from a thread that does only this.
+
+        Parameters
+        ----------
+        ids
+            Of the refs, each once.
+        callback
+            Gets the answer; it must not raise.
+        wants_values
+            Whether the answer is to have the values.
+        """
+        request = next(self._requests)
+        self._add(request, _Waiter(callback))
+        ask = Ask(
+            request,
+            tuple(ids),
+            needed=len(ids),
+            eager=False,
+            wants_values=wants_values,
+            task=0,
+            is_patient=True,
+        )
+        self._post(ask, urgent=True)
+
+    def deliver(self, answer: Answer) -> None:
+        """Give an answer to whoever waits for it, if anybody still does."""
+        waiter = self._waiters.pop(answer.request, None)
+        if waiter is not None:
+            self._end(waiter, answer)
+
+    def fail(self, failure: ServerlessDistError) -> None:
+        """Have all that waits, and all that is asked later, fail with this."""
+        with self._lock:
+            self._failure = failure
+            waiters, self._waiters = self._waiters, {}
+        for waiter in waiters.values():
+            self._end(waiter, None)
+        if self._callbacks is not None:
+            self._callbacks.put(None)
+
+    def abandon(self) -> None:
+        """Refuse everything from now on: this is a copy in a forked process.
+
+        No lock is taken: who held it has not been forked.
+        """
+        msg = "this process was forked from the one that has the session"
+        self._failure = UsageError(msg)
+
+    def _send(self, request: int, message: Ask | Find) -> _Waiter:
+        self._check()
+        self._before_wait()
+        waiter = _Waiter()
+        self._add(request, waiter)
+        self._post(message, urgent=True)
+        return waiter
+
+    def _add(self, request: int, waiter: _Waiter) -> None:
         self._check()
         with self._lock:
-            if self._callbacks is None:
+            self._check()  # `fail` ends all that is added before it
+            self._waiters[request] = waiter
+            if waiter.callback is not None and self._callbacks is None:
                 self._callbacks = SimpleQueue()
                 Thread(
                     target=_call_all,
@@ -227,40 +302,11 @@ class Client:
                     name="serverless_dist callbacks",
                     daemon=True,
                 ).start()
-        request = next(self._requests)
-        self._waiters[request] = _Waiter(callback)
-        unique = tuple(dict.fromkeys(ids))
-        ask = Ask(request, unique, len(unique), False, False, 0, True)  # noqa: FBT003
-        self._post(ask, urgent=True)
 
-    def deliver(self, answer: Answer) -> None:
-        """Give an answer to whoever waits for it."""
-        waiter = self._waiters.pop(answer.request, None)
-        if waiter is None:
-            return
+    def _end(self, waiter: _Waiter, answer: Answer | None) -> None:
         if waiter.callback is not None and self._callbacks is not None:
-            self._callbacks.put(waiter.callback)
+            self._callbacks.put((waiter.callback, answer))
         waiter.end(answer)
-
-    def fail(self, failure: ServerlessDistError) -> None:
-        """Have all that waits, and all that is asked later, fail with this."""
-        self._failure = failure
-        waiters, self._waiters = self._waiters, {}
-        for waiter in waiters.values():
-            if waiter.callback is not None and self._callbacks is not None:
-                self._callbacks.put(waiter.callback)
-            waiter.end(None)
-        if self._callbacks is not None:
-            self._callbacks.put(None)
-
-    def _send(self, request: int, message: Ask | Find) -> _Waiter:
-        self._check()
-        self._before_wait()
-        waiter = self._waiters[request] = _Waiter()
-        self._post(message, urgent=True)
-        if self._failure is not None:  # since the check
-            self.fail(self._failure)
-        return waiter
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -272,6 +318,7 @@ class Client:
         return waiter.answer
 
 
-def _call_all(callbacks: SimpleQueue[Callable[[], None] | None]) -> None:
-    while (callback := callbacks.get()) is not None:
-        callback()
+def _call_all(callbacks: _Callbacks) -> None:
+    while (due := callbacks.get()) is not None:
+        callback, answer = due
+        callback(answer)

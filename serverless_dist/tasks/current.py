@@ -8,6 +8,9 @@ from serverless_dist.errors import UsageError
 from serverless_dist.tasks.client import Client
 
 
+_ELSEWHERE = "a ref of a session that is not open here: it was shut down, or not begun"
+
+
 class _Current:
     """The one client; None: no session is open."""
 
@@ -34,6 +37,15 @@ def client_of(job: bytes) -> Client:
     """
     client = _Current.client
     if client is None or client.job != job:
-        msg = "a ref of a session that is not open here: it was shut down, or not begun"
-        raise UsageError(msg)
+        raise UsageError(_ELSEWHERE)
+    return client
+
+
+def require_current(client: Client) -> Client:
+    """Return the client of a ref, if it is that of this process; else see `client_of`.
+
+    Ids of two sessions may be the same, so refs of one mean nothing to the other.
+    """
+    if client is not _Current.client:
+        raise UsageError(_ELSEWHERE)
     return client

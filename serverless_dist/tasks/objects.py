@@ -130,11 +130,11 @@ class ObjectTable:
 
     def drop_client(self, client: int) -> None:
         """Release what a client holds, and forget what it asks."""
+        for key in [key for key in self._questions if key[0] == client]:
+            self._questions.pop(key).is_answered = True
         for id, count in self._held.pop(client, Counter()).items():
             for _ in range(count):
                 self.release(id)
-        for key in [key for key in self._questions if key[0] == client]:
-            self._questions.pop(key).is_answered = True
 
     def settle(self, id: int, value: Value) -> None:
         """Give an id its value, and wake who waits for it.

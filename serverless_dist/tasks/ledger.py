@@ -104,7 +104,6 @@ class Ledger:
         for id in held_by(spec):
             self.objects.release(id)
         self.discard((spec.payload,))
-        self.discard((spec.payload,))
 
     def discard(self, values: Iterable[Value]) -> None:
         """Remove values that nobody will ever see."""

@@ -33,7 +33,6 @@ def make_equations(rows: int) -> tuple[Array, Array]:
     return matrix, matrix @ np.arange(1.0, COLUMNS + 1)
 
 
-@sd.remote
 class Service:
     """Has the equations, but refuses to give them at first."""
 
@@ -110,7 +109,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     with sd.init(arguments.cloud):
-        service = Service.remote()
+        service = sd.remote(Service).remote()
         equations = fetch.remote(service, arguments.rows)
         refs = [descend.remote(step, equations) for step in STEPS]
         solutions = sweep(refs)

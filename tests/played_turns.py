@@ -6,7 +6,7 @@ from serverless_dist.tasks.values import Value
 from tests.played_session import PlayedSession, inline
 from tests.played_workers import PlayedWorker
 
-MOST_TURNS = 1000
+MOST_TURNS = 10_000
 
 
 def results(attempt: int, spec: Spec) -> tuple[Value, ...]:
@@ -112,9 +112,18 @@ def _go_on(session: PlayedSession, worker: PlayedWorker) -> None:
     read(worker)
     if worker.asked is not None and not worker.asked.is_patient:
         worker.unask()
-    elif worker.can_go_on and worker.running is not None:
-        worker.end(results(worker.running.attempt, worker.running.spec))
+    else:
+        end_or_begin(session, worker)
+    hear(session, worker)
+
+
+def end_or_begin(session: PlayedSession, worker: PlayedWorker) -> None:
+    """Have a worker end what it runs, or else begin what is in line."""
+    if worker.can_go_on and worker.running is not None:
+        run = worker.running
+        for _ in range(2 if run.spec.num_returns == STREAMING else 0):
+            worker.put_out(inline(f"{run.attempt}/{worker.yielded}"))
+        worker.end(results(run.attempt, run.spec))
     elif worker.line and not worker.running and not worker.has_ended:
         worker.begin()
         session.events += 1
-    hear(session, worker)

@@ -39,22 +39,24 @@ from serverless_dist.tasks.messages import (
 )
 from serverless_dist.tasks.values import END, Cause, Value
 from tests.played_session import PlayedSession, inline, stored
-from tests.played_turns import end_gang, living, read, settle
+from tests.played_turns import end_gang, end_or_begin, living, read, settle
 from tests.played_workers import PlayedWorker, failure
 
 REPEATED = (Hello, Finished, Yielded, Returned, Retire, Bye)  # may come twice
 KINDS = [Kind.CALL] * 4 + [Kind.METHOD] * 4 + [Kind.CREATE, Kind.MAP, Kind.GANG]
 NAMES = st.sampled_from(["", "", "ada", "bob"])
-POLICIES = st.fixed_dictionaries(
-    {
-        "retries": st.integers(0, 2),
-        "retry_errors": st.booleans(),
-        "speculative": st.booleans(),
-        "restarts": st.integers(-1, 2),
-        "actor_name": NAMES,
-    }
-).map(lambda chosen: Policy(**chosen))
-RETURNS = st.sampled_from([0, 1, 1, 1, 2, STREAMING])
+POLICIES = st.tuples(
+    st.integers(0, 2), st.booleans(), st.booleans(), st.integers(-1, 2), NAMES
+).map(
+    lambda chosen: Policy(
+        retries=chosen[0],
+        retry_errors=chosen[1],
+        speculative=chosen[2],
+        restarts=chosen[3],
+        actor_name=chosen[4],
+    )
+)
+RETURNS = st.sampled_from([0, 1, 1, 2, STREAMING, STREAMING])
 
 
 class LifecycleMachine(RuleBasedStateMachine):
@@ -113,6 +115,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         for _ in range(3):
             self._submit(data, Kind.METHOD, 1, policy)
 
+    @precondition(lambda self: len(self.session.submitted) < 50)
     @rule(policy=POLICIES, count=st.integers(5, 20))
     def submit_many(self, policy: Policy, count: int) -> None:
         for _ in range(count):
@@ -212,7 +215,9 @@ class LifecycleMachine(RuleBasedStateMachine):
     @precondition(lambda self: bool(living(self.session)))
     @rule(
         data=st.data(),
-        step=st.sampled_from(["begin", "read one", "hear", "hear one twice", "retire"]),
+        step=st.sampled_from(
+            ["begin", "read one", "hear", "hear one twice", "retire", "end all"]
+        ),
     )
     def somebody_does(self, data: st.DataObject, step: str) -> None:
         worker = data.draw(st.sampled_from(living(self.session)))
@@ -226,7 +231,25 @@ class LifecycleMachine(RuleBasedStateMachine):
             case "hear one twice":
                 self._hear(worker, 1, 2)
             case "retire" if worker.can_retire:
-                worker.retire(stored(f"state at {len(self.session.log)}"))
+                worker.retire(self._state())
+            case "end all":
+                while worker.can_go_on or (worker.line and not worker.running):
+                    end_or_begin(self.session, worker)
+
+    def _state(self) -> Value:
+        self.serial += 1
+        return stored(f"state {self.serial}")
+
+    def homes(self) -> list[PlayedWorker]:
+        """Return the workers of actors that may hand them over."""
+        return [w for w in living(self.session) if w.is_made and w.can_retire]
+
+    @precondition(lambda self: bool(self.homes()))
+    @rule(data=st.data(), is_heard=st.booleans())
+    def hand_over(self, data: st.DataObject, *, is_heard: bool) -> None:
+        worker = data.draw(st.sampled_from(self.homes()))
+        worker.retire(self._state())
+        self._hear(worker, len(worker.said) * is_heard, 1)
 
     @precondition(lambda self: bool(self.busy()))
     @rule(
@@ -249,13 +272,19 @@ class LifecycleMachine(RuleBasedStateMachine):
             worker.end([self.value(data, refs) for _ in range(run.spec.num_returns)])
         self._hear(worker, len(worker.said) * is_heard, 1)
 
-    @precondition(lambda self: bool(self.busy()))
+    def generators(self) -> list[PlayedWorker]:
+        return [
+            worker
+            for worker in self.busy()
+            if worker.running and worker.running.spec.num_returns == STREAMING
+        ]
+
+    @precondition(lambda self: bool(self.generators()))
     @rule(data=st.data(), count=st.integers(1, 3), is_heard=st.booleans())
     def put_out(self, data: st.DataObject, count: int, *, is_heard: bool) -> None:
-        worker = data.draw(st.sampled_from(self.busy()))
-        if worker.running and worker.running.spec.num_returns == STREAMING:
-            for _ in range(count):
-                worker.put_out(self.value(data, sorted(worker.refs)))
+        worker = data.draw(st.sampled_from(self.generators()))
+        for _ in range(count):
+            worker.put_out(self.value(data, sorted(worker.refs)))
         self._hear(worker, len(worker.said) * is_heard, 1)
 
     @precondition(lambda self: bool(self.busy()))
@@ -264,9 +293,10 @@ class LifecycleMachine(RuleBasedStateMachine):
         """Have a task submit another one, or put a value, and perhaps wait for it."""
         worker = data.draw(st.sampled_from(self.busy()))
         refs = sorted(worker.refs)
-        actors = [ref for ref in refs if ref in self.actors]
-        actor = data.draw(st.sampled_from([0, *actors]))
         assert worker.running is not None
+        own = [worker.running.spec.actor] if worker.running.spec.actor else []
+        actors = [ref for ref in refs if ref in self.actors]
+        actor = data.draw(st.sampled_from([0, *own, *actors]))
         spec = self.session.spec(
             Kind.METHOD if actor else Kind.CALL,
             deps=self.deps(data, refs),

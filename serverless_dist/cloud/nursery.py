@@ -4,12 +4,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock, Thread
 
-from serverless_dist.cloud.nursery_host import ENDED, KILL, PACKET, START
+from serverless_dist.cloud.nursery_host import ENDED, KILL, KILL_ALL, PACKET, START
 from serverless_dist.errors import CloudError
 
 _LAST = 5.0  # seconds that the last word about an end may take
@@ -44,7 +43,7 @@ class Nursery:
         # The reader needs `_lock` to go on, so nothing is written while it is held.
         self._lock = Lock()
         self._writing = Lock()
-        self._pending: deque[int] = deque()
+        self._pending: set[int] = set()
         self._pids: dict[int, int] = {}  # by number
         self._line, line = socket.socketpair()
         boot = _BOOT.format(
@@ -82,26 +81,23 @@ class Nursery:
         """
         with self._writing:
             with self._lock:
-                self._pending.append(number)
+                self._pending.add(number)
             try:
-                packet = PACKET.pack(START, 0, 0)
+                packet = PACKET.pack(START, number, 0)
                 socket.send_fds(self._line, [packet], [lifeline, answer])
             except OSError as error:
                 msg = f"no process could be started: the nursery is gone ({error})"
                 raise CloudError(msg, retryable=False) from error
 
-    def signal_all(self, number: signal.Signals) -> None:
-        """Signal the groups of all processes that run."""
+    def signal_all(self, what: signal.Signals) -> None:
+        """Signal the groups of all processes that were started and have not ended."""
         with self._writing, suppress(OSError):
-            self._line.sendall(PACKET.pack(KILL, 0, number))
+            self._line.sendall(PACKET.pack(KILL_ALL, 0, what))
 
     def signal(self, number: int, what: signal.Signals) -> None:
-        """Signal the group of a process, if it runs."""
+        """Signal the group of a process that was started, if it has not ended."""
         with self._writing, suppress(OSError):
-            with self._lock:
-                pid = self._pids.get(number)
-            if pid is not None:
-                self._line.sendall(PACKET.pack(KILL, pid, what))
+            self._line.sendall(PACKET.pack(KILL, number, what))
 
     def close(self) -> None:
         """End the nursery itself; its processes have ended before."""
@@ -112,19 +108,17 @@ class Nursery:
 
     def _read(self) -> None:
         """Take note of starts and ends until the nursery is gone."""
-        numbers: dict[int, int] = {}  # by process
         with self._line.makefile("rb") as packets, suppress(ConnectionError):
             while len(packet := packets.read(PACKET.size)) == PACKET.size:
-                letter, pid, code = PACKET.unpack(packet)
-                if letter == ENDED:
-                    number = numbers.pop(pid)
-                    with self._lock:
+                letter, number, what = PACKET.unpack(packet)
+                with self._lock:
+                    if letter == ENDED:
                         del self._pids[number]
-                    self._on_end(number, code)
-                else:
-                    with self._lock:
-                        numbers[pid] = self._pending.popleft()
-                        self._pids[numbers[pid]] = pid
+                    else:
+                        self._pending.discard(number)
+                        self._pids[number] = what
+                if letter == ENDED:
+                    self._on_end(number, what)
         for number in self._close_line():
             self._on_end(number, -signal.SIGKILL)
 

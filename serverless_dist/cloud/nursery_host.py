@@ -2,12 +2,13 @@
 
 It talks to a `Nursery` in packets of one letter and two numbers::
 
-    S              start: two descriptors come with it, the lifeline and the answer
-    K 0 signal     signal the process groups of all children that have not ended
-    K pid signal   signal the process group of one of them
-    S pid          started, in the order of the starts
-    E pid code     ended; what it left in its group has been killed
+    S n 0          start: two descriptors come with it, the lifeline and the answer
+    K n signal     signal the process group of a child, if it has not ended
+    A 0 signal     signal those of all children that have not ended
+    S n pid        started
+    E n code       ended; what it left in its group has been killed
 
+A child is called n by who wants it, who need not know its process to signal it.
 When the other end of the line is gone, so is the reason for all children: they see
 that for themselves, by their lifelines, and who does not is killed.
 """
@@ -28,7 +29,7 @@ from importlib import import_module
 from serverless_dist.cloud import process_host
 
 PACKET = struct.Struct("<cqq")
-START, KILL, ENDED = b"S", b"K", b"E"
+START, KILL, KILL_ALL, ENDED = b"S", b"K", b"A", b"E"
 _FAREWELL = 1.0  # seconds that children have to see that the other end is gone
 
 
@@ -55,7 +56,7 @@ class _Host:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
-        self._children: set[int] = set()
+        self._children: dict[int, int] = {}  # processes by their numbers
         self._wakeup, writing = socket.socketpair()
         self._wakeup.settimeout(0.0)
         writing.settimeout(0.0)
@@ -79,10 +80,12 @@ class _Host:
                     if not packet:
                         self._bid_farewell()
                         return None
-                    letter, pid, number = PACKET.unpack(packet)
+                    letter, number, what = PACKET.unpack(packet)
                     if letter == KILL:
-                        self._kill_some(pid, number)
-                    elif self._fork() == 0:
+                        self._kill(number, what)
+                    elif letter == KILL_ALL:
+                        self._kill_all(what)
+                    elif self._fork(number) == 0:
                         return descriptors[0], descriptors[1]
                     for descriptor in descriptors:
                         os.close(descriptor)
@@ -100,7 +103,7 @@ class _Host:
                 descriptors += more
         return packet, descriptors
 
-    def _fork(self) -> int:
+    def _fork(self, number: int) -> int:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # as it is where the descriptor is closed
                 stream.flush()
@@ -109,8 +112,8 @@ class _Host:
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid:
-            self._children.add(pid)
-            self._tell(START, pid, 0)
+            self._children[number] = pid
+            self._tell(START, number, pid)
             return pid
         os.setsid()
         signal.set_wakeup_fd(-1)
@@ -127,32 +130,32 @@ class _Host:
 
         A child is looked at before it is reaped: until then its group is its own.
         """
-        for pid in list(self._children):
+        for number, pid in list(self._children.items()):
             ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is not None:
-                self._kill(pid, signal.SIGKILL)
+                self._kill(number, signal.SIGKILL)
                 _, status = os.waitpid(pid, 0)
-                self._children.discard(pid)
-                self._tell(ENDED, pid, os.waitstatus_to_exitcode(status))
+                del self._children[number]
+                self._tell(ENDED, number, os.waitstatus_to_exitcode(status))
 
-    def _kill_some(self, pid: int, number: int) -> None:
-        if pid:
-            self._kill(pid, number)
-        else:
-            self._kill_all(number)
+    def _kill_all(self, what: int) -> None:
+        for number in self._children:
+            self._kill(number, what)
 
-    def _kill_all(self, number: int) -> None:
-        for pid in self._children:
-            self._kill(pid, number)
+    def _kill(self, number: int, what: int) -> None:
+        pid = self._children.get(number)
+        if pid is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            try:
+                os.killpg(pid, what)
+            except ProcessLookupError:
+                # Just forked, it is not yet in a group of its own, but alone.
+                os.kill(pid, what)
 
-    def _kill(self, pid: int, number: int) -> None:
-        if pid in self._children:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, number)
-
-    def _tell(self, letter: bytes, pid: int, number: int) -> None:
+    def _tell(self, letter: bytes, number: int, what: int) -> None:
         with suppress(ConnectionError):
-            self._line.sendall(PACKET.pack(letter, pid, number))
+            self._line.sendall(PACKET.pack(letter, number, what))
 
     def _bid_farewell(self) -> None:
         deadline = time.monotonic() + _FAREWELL

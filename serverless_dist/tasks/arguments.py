@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from serverless_dist.cloud import Buffer
 from serverless_dist.errors import UnpicklableError
+from serverless_dist.tasks.current import require_current
 from serverless_dist.tasks.refs import ObjectRef, noting_refs
 from serverless_dist.wire import Body, decode, encode, encode_by_value
 
@@ -48,6 +50,8 @@ def pack_arguments(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
     ------
     UnpicklableError
         Names the argument that cannot be pickled.
+    UsageError
+        A ref is of a session that is not open here.
     """
     if not args and not kwargs:
         return _NOTHING
@@ -66,7 +70,7 @@ def pack_arguments(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
 
 
 def unpack_arguments(
-    body: Sequence[bytes | memoryview], values: Sequence[Any]
+    body: Sequence[Buffer], values: Sequence[Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments, with values in their places.
 
@@ -93,6 +97,7 @@ def pack_value(obj: Any) -> tuple[Body, tuple[int, ...]]:
 def _placed(arg: Any, deps: list[int]) -> Any:
     if not isinstance(arg, ObjectRef):
         return arg
+    require_current(arg.client)
     deps.append(arg.id)
     return _Place(len(deps) - 1)
 

@@ -88,8 +88,6 @@ class Client:
         Where large values lie.
     post
         Takes messages to the driver.
-    before_wait
-        Called before a thread waits for an answer.
     ships_modules
         Whether workers lack the modules beside the user's script.
     slots
@@ -108,7 +106,6 @@ class Client:
         store: Store,
         post: Post,
         *,
-        before_wait: Callable[[], None] = lambda: None,
         ships_modules: bool = False,
         slots: int = 4,
     ) -> None:
@@ -119,7 +116,6 @@ class Client:
         self.slots = slots
         self.task = 0
         self._post = post
-        self._before_wait = before_wait
         self._ids = Ids(number)
         self._lock = Lock()
         self._requests = count(1)
@@ -283,7 +279,6 @@ class Client:
 
     def _send(self, request: int, message: Ask | Find) -> _Waiter:
         self._check()
-        self._before_wait()
         waiter = _Waiter()
         self._add(request, waiter)
         self._post(message, urgent=True)

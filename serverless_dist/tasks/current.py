@@ -7,7 +7,6 @@ A session belongs to the process, as in Ray: `get` and `remote` mean the one tha
 from serverless_dist.errors import UsageError
 from serverless_dist.tasks.client import Client
 
-
 _ELSEWHERE = "a ref of a session that is not open here: it was shut down, or not begun"
 
 

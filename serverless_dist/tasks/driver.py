@@ -7,6 +7,7 @@ hand are handled before anything is sent, so what goes to a worker goes in one b
 
 import logging
 import secrets
+import signal
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -168,7 +169,9 @@ class Driver:
 
     def _tell_end(self, ending: Ending) -> None:
         worker = Invitation.unpack(ending.payload).worker
-        self._lose(worker, str(ending), self._site.grace)
+        is_kill = ending.exit_code == -signal.SIGKILL
+        how = f"{ending}, as when memory runs out" if is_kill else str(ending)
+        self._lose(worker, how, self._site.grace)
 
     def _lose(self, worker: int, how: str, grace: float = 0.0) -> None:
         self._ends.append((time.monotonic() + grace, worker, how))

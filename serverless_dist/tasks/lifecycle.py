@@ -179,6 +179,10 @@ class Lifecycle:
         for worker in self._ledger.placement.late_starters(now):
             self._ledger.out.append(End(worker.number))
             self._lost(worker.number, Lost("did not start"))
+        if self._ledger.placement.is_stuck() and self._waits.are_patient:
+            workers = len(self._ledger.placement.workers)
+            why = f"cannot run: all {workers} workers wait, and there may be no more"
+            self._give_up(Cause.DEADLOCK, why)
         self._settle_down()
         choice = self._ledger.placement.place(now)
         for attempt in choice.attempts:

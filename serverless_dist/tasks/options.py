@@ -12,7 +12,9 @@ from serverless_dist.tasks.messages import STREAMING, Policy
 _MEMORY = range(128, 10_241)  # MB of a function: Lambda's limits
 _MOST_RETURNS = 10_000
 
-O = TypeVar("O", bound="TaskOptions | ActorOptions | CallOptions | GangOptions")  # noqa: E741
+Options = TypeVar(
+    "Options", bound="TaskOptions | ActorOptions | CallOptions | GangOptions"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class GangOptions:
         )
 
 
-def changed(options: O, what: str, changes: dict[str, Any]) -> O:
+def changed(options: Options, what: str, changes: dict[str, Any]) -> Options:
     """Return options with some changed.
 
     Raises

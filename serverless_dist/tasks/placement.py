@@ -121,6 +121,20 @@ class Placement:
             if not worker.is_ready and now >= worker.since + START_SECONDS
         ]
 
+    def is_stuck(self) -> bool:
+        """Return whether work waits for a worker that there will never be.
+
+        So it is when there is no room for another worker, and all there are wait.
+        """
+        self._skip()
+        workers = self.workers.values()
+        return (
+            bool(self._queue or self._actors)
+            and len(workers) >= self._capacity.most
+            and all(w.waits or (w.actor and not w.backlog) for w in workers)
+            and not any(w.is_ending for w in workers)
+        )
+
     def next_check(self) -> float:
         """Return when time alone may change something."""
         plain = sum(worker.is_plain for worker in self.workers.values())

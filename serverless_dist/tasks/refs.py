@@ -221,6 +221,8 @@ def load(value: Value, client: Client) -> Any:
         return decode([value.data]) if value.data else None
     if value.form == Form.STORED:
         return decode([client.store.get(value.data)])
+    if value.form == Form.END:  # what a stream itself comes to
+        return None
     raise exception_of(failure_of(value))
 
 

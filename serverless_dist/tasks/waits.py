@@ -10,7 +10,7 @@ from serverless_dist.tasks.actor_table import ActorTable
 from serverless_dist.tasks.deadlocks import find_cycle
 from serverless_dist.tasks.instructions import Instruction, Tell
 from serverless_dist.tasks.ledger import Ledger
-from serverless_dist.tasks.messages import Answer, Ask, Unask
+from serverless_dist.tasks.messages import Answer, Ask, Recall, Unask
 from serverless_dist.tasks.values import Cause, Failure, failed
 
 
@@ -29,6 +29,11 @@ class Waits:
         """Forget what a client has asked."""
         for key in [key for key in self._asks if key[0] == client]:
             del self._asks[key]
+
+    @property
+    def are_patient(self) -> bool:
+        """Whether none of those who wait will stop waiting."""
+        return all(ask.is_patient for ask in self._asks.values())
 
     def note_answers(self, out: Sequence[Instruction]) -> None:
         """Take note of whom these instructions let go on."""
@@ -50,6 +55,10 @@ class Waits:
         if worker is None:
             return
         worker.waits += 1
+        if len(worker.backlog) > 1 and not worker.actor:
+            # It may wait for the very tasks that stand in line behind it.
+            recall = Recall(len(worker.backlog) - 1)
+            self._ledger.out.append(Tell(client, recall))
         self._asks[client, event.request] = event
         if event.is_patient and event.wants_values and event.needed == len(event.ids):
             cycle = find_cycle(event.task, self._waits_for)

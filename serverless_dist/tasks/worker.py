@@ -74,13 +74,7 @@ class _Worker:
     ) -> None:
         self._line = line
         self._meter = meter
-        self._client = Client(
-            invitation.worker,
-            invitation.key.job,
-            store,
-            self._post,
-            before_wait=self._before_wait,
-        )
+        self._client = Client(invitation.worker, invitation.key.job, store, self._post)
         self._executor = Executor(self._client, self._post_later)
         self._waiting: deque[Run] = deque()  # not begun, in order
         self._steps: SimpleQueue[str] = SimpleQueue()  # what the main thread does next
@@ -137,11 +131,6 @@ class _Worker:
         running = self._running
         if running is not None and running.attempt in self._stopped:
             raise Interruption
-
-    def _before_wait(self) -> None:
-        """Give back what has not begun, since this task may wait for it."""
-        if threading.get_ident() == self._main and not self._is_actor:
-            self._give_back(len(self._waiting))
 
     def _retire(self) -> None:
         """Hand over, and wait for the driver to let this worker go."""

@@ -36,8 +36,9 @@ from communicator import (
     print_bounds,
     take_turns,
 )
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from tasks_contenders import WORKERS
 from tasks_requests import Bill, measure_bills, print_bills
 
@@ -116,17 +117,20 @@ def print_numbers(
     console: Console, numbers: Mapping[str, Seconds], rounds: int
 ) -> None:
     """Print contenders in columns, cases in rows."""
+    names = ("ours" if name == OURS else name for name in numbers)
     table = Table(
-        "",
-        *numbers,
-        "Ray / ours",
+        Column("", no_wrap=True),
+        *(Column(name, justify="right") for name in (*names, "Ray / ours")),
         title=f"Tasks that do nothing, {WORKERS} workers, median of {rounds}",
         caption="Ray / ours: how many times as long, or as much memory, Ray takes",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     cases = dict.fromkeys(case for each in numbers.values() for case in each)
     for case in cases:
         ours, rays = (numbers.get(name, {}).get(case) for name in (OURS, "Ray"))
-        ratio = f"{rays / ours:.2g}" if ours and rays else "-"
+        ratio = f"{rays / ours:.1f}" if ours and rays else "-"
         cells = [cell(case, each.get(case)) for each in numbers.values()]
         table.add_row(case, *cells, ratio)
     console.print(table)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 import serverless_dist as sd
 
@@ -81,11 +82,13 @@ def measure_bills() -> list[Bill]:
 def print_bills(console: Console, bills: list[Bill]) -> None:
     """Print what the sessions took, for each task."""
     table = Table(
-        "",
-        *(f"{bill.tasks:,} tasks {bill.how}" for bill in bills),
+        Column("", no_wrap=True),
+        *(Column(f"{bill.tasks:,}\n{bill.how}", justify="right") for bill in bills),
         title="Billed requests of a session on the emulated cloud",
         caption="from the start of the session to its end: starts of workers, polls and"
         " what is cleared away at the end are counted",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     operations = sorted({each for bill in bills for each in bill.requests})
     for operation in operations:

@@ -111,6 +111,7 @@ class PlayedSession:
         """Have the lifecycle decide who runs what, some time later."""
         self.now += seconds
         self.carry_out(self.lifecycle.place(self.now))
+        assert self.lifecycle.next_check() > self.now, "there would be no rest"
 
     def spec(
         self,

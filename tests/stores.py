@@ -1,9 +1,9 @@
 """Looking into the store of the session that is open in this process."""
 
-import os
 import time
 from pathlib import Path
 
+import serverless_dist as sd
 from serverless_dist.tasks.current import find_client
 from serverless_dist.tasks.store import SharedStore
 
@@ -23,4 +23,4 @@ def wait_until_empty(directory: Path, *, but: int = 0) -> None:
     until = time.monotonic() + _PATIENCE
     while (left := len(list(directory.iterdir()))) != but:
         assert time.monotonic() < until, f"{left} values are left instead of {but}"
-        os.sched_yield()
+        sd.get(sd.put(None))  # what nobody waits for, the driver does with the next

@@ -698,3 +698,12 @@ def test_a_gang_that_is_cancelled_is_halted() -> None:
     session.tell(DRIVER, late)
     assert cause(session.value(gang)) == Cause.CANCELLED
     assert session.removed == {b"late": 1}
+
+
+def test_a_late_task_that_no_worker_is_free_for_keeps_nobody_awake() -> None:
+    session = PlayedSession(slots=1)
+    learn_durations(session)
+    session.submit(session.spec(policy=Policy(speculative=True)))
+    begin(session)
+    session.place(1.0)
+    assert session.lifecycle.next_check() > session.now

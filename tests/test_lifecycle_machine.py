@@ -74,9 +74,12 @@ class LifecycleMachine(RuleBasedStateMachine):
         self.serial = 0
         self.streams: set[int] = set()
         self.actors: set[int] = set()
-        if is_known:  # how long tasks take, so that some are late
+        if is_known:  # how long tasks take, so that some are late; and an actor
             for _ in range(3):
                 self.session.submit(self.session.spec(policy=Policy(speculative=True)))
+            policy = Policy(retries=0, restarts=1)
+            creation = self.session.spec(Kind.CREATE, policy=policy)
+            self.actors.add(self.session.submit(creation))
             settle(self.session)
 
     # What there is.
@@ -296,7 +299,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         assert worker.running is not None
         own = [worker.running.spec.actor] if worker.running.spec.actor else []
         actors = [ref for ref in refs if ref in self.actors]
-        actor = data.draw(st.sampled_from([0, *own, *actors]))
+        actor = data.draw(st.sampled_from([*own, 0, *actors]))
         spec = self.session.spec(
             Kind.METHOD if actor else Kind.CALL,
             deps=self.deps(data, refs),

@@ -164,6 +164,24 @@ def test_a_stream_can_be_iterated_asynchronously(driver: ScriptedDriver) -> None
     assert len(kept) == 2
 
 
+def test_who_stops_waiting_for_a_stream_stops_no_other(driver: ScriptedDriver) -> None:
+    stream = driver.client.take_id(STREAMING)
+
+    async def give_up() -> None:
+        refs = refs_of(driver.client, stream, STREAMING)
+        waiting = asyncio.ensure_future(anext(refs))
+        while not driver.asks():
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(give_up())
+    driver.know(stream + 1, END)
+    driver.answer(driver.asks()[0])
+    assert driver.ref(7, "value").future().result(10) == "value"
+
+
 def test_a_stream_is_not_passed_on(driver: ScriptedDriver) -> None:
     refs = refs_of(driver.client, driver.client.take_id(STREAMING), STREAMING)
     with pytest.raises(TypeError, match="pass the refs that it gives"):

@@ -81,10 +81,8 @@ class _Host:
                         self._bid_farewell()
                         return None
                     letter, number, what = PACKET.unpack(packet)
-                    if letter == KILL:
-                        self._kill(number, what)
-                    elif letter == KILL_ALL:
-                        self._kill_all(what)
+                    if letter != START:
+                        self._signal(letter, number, what)
                     elif self._fork(number) == 0:
                         return descriptors[0], descriptors[1]
                     for descriptor in descriptors:
@@ -137,6 +135,12 @@ class _Host:
                 _, status = os.waitpid(pid, 0)
                 del self._children[number]
                 self._tell(ENDED, number, os.waitstatus_to_exitcode(status))
+
+    def _signal(self, letter: bytes, number: int, what: int) -> None:
+        if letter == KILL:
+            self._kill(number, what)
+        else:
+            self._kill_all(what)
 
     def _kill_all(self, what: int) -> None:
         for number in self._children:

@@ -317,3 +317,4 @@ def _call_all(callbacks: _Callbacks) -> None:
     while (due := callbacks.get()) is not None:
         callback, answer = due
         callback(answer)
+        del due, callback, answer  # with the refs that they hold

@@ -2,11 +2,13 @@
 
 import asyncio
 import inspect
+import sys
 import time
+from asyncio import base_events, runners
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from serverless_dist.errors import UnpicklableError
+from serverless_dist.errors import CloudError, UnpicklableError
 from serverless_dist.tasks import arguments, refs
 from serverless_dist.tasks.arguments import pack_value, unpack_arguments
 from serverless_dist.tasks.client import Client
@@ -22,10 +24,13 @@ from serverless_dist.tasks.messages import (
     Yielded,
 )
 from serverless_dist.tasks.refs import load
-from serverless_dist.tasks.values import Failure, Form, Value, failed
-from serverless_dist.wire import encode_by_value
+from serverless_dist.tasks.values import Cause, Failure, Form, Value, failed
+from serverless_dist.wire import decode
 
-_HIDDEN = frozenset({__file__, arguments.__file__, refs.__file__})
+_HIDDEN = frozenset(
+    module.__file__ or ""
+    for module in (sys.modules[__name__], arguments, refs, runners, base_events)
+)
 
 
 class Interruption(BaseException):
@@ -58,10 +63,17 @@ class Executor:
         self._shipped[digest] = value
 
     def pack_actor(self) -> Value:
-        """Return the actor's state, for another worker to go on with."""
-        with refs.noting_refs() as met:
-            body = encode_by_value(self._actor)
-        return self._client.keep(body, met)
+        """Return the actor's state, for another worker to go on with.
+
+        If it cannot travel it is a failure, which the other worker raises.
+        """
+        try:
+            return self._client.keep(*pack_value(self._actor))
+        except (UnpicklableError, CloudError) as error:
+            name = type(self._actor).__qualname__
+            return failed(
+                Failure(Cause.ACTOR, name, f"cannot go on elsewhere: {error}")
+            )
 
     def run(self, order: Run) -> Finished:
         """Carry a task out; whatever it raises is its outcome.
@@ -126,8 +138,10 @@ class Executor:
     ) -> None:
         if state is None:
             self._actor = target(*args, **kwargs)
-        else:
-            self._actor = load(state, self._client)
+        elif state.form == Form.FAILURE:
+            load(state, self._client)
+        else:  # its arrays are its own, to be changed
+            self._actor = decode([bytearray(self._body(state))])
 
     def _split(self, result: Any, num_returns: int) -> tuple[Value, ...]:
         """Return one value for each ref."""
@@ -163,8 +177,9 @@ class Executor:
     def _code(self, digest: bytes) -> Code:
         code = self._codes.get(digest)
         if code is None:
-            code = unpack_code([self._body(self._shipped.pop(digest))])
+            code = unpack_code([self._body(self._shipped[digest])])
             self._codes[digest] = code
+            del self._shipped[digest]
         return code
 
     def _worth_retrying(self, digest: bytes) -> tuple[type[BaseException], ...]:

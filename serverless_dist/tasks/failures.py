@@ -30,7 +30,6 @@ _CLASSES: Mapping[int, type[TaskError]] = {
     Cause.DEADLOCK: DeadlockError,
 }
 _CLASSES_KEPT = 256
-_OS_FIELDS = ("errno", "strerror", "filename")
 
 
 def failure_of_exception(
@@ -67,7 +66,8 @@ def exception_of(failure: Failure) -> Exception:
     if failure.error:
         # The exception is a courtesy: one that cannot be rebuilt here is left out.
         with suppress(Exception, SystemExit):
-            cause = decode([failure.error])
+            rebuilt = decode([failure.error])
+            cause = rebuilt if isinstance(rebuilt, BaseException) else None
     if failure.cause == Cause.RAISED:
         return remote_error(*text, cause)
     if failure.cause == Cause.VERSIONS:
@@ -90,22 +90,37 @@ def remote_error(
     if isinstance(cause, Exception):
         with suppress(Exception):  # classes that cannot be combined
             made = _combined(cast("Hashable", type(cause)))
-            error = _bare(made, cause)
-            TaskError.__init__(error, task, summary, traceback)
-            for name in _OS_FIELDS if isinstance(cause, OSError) else ():
-                setattr(error, name, getattr(cause, name))
+            bare = _bare(made, _root(cause))
+            TaskError.__init__(bare, task, summary, traceback)
+            error = bare
     if error is None:
         error = RemoteError(task, summary, traceback)
     error.__cause__ = cause
     return error
 
 
-def _bare(made: type[RemoteError], cause: Exception) -> RemoteError:
-    """Return an instance without calling the constructor of the cause's class."""
+def _root(cause: BaseException) -> BaseException:
+    """Return what the first of several tasks raised, if they passed it on."""
+    while isinstance(cause, RemoteError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    return cause
+
+
+def _bare(made: type[RemoteError], cause: BaseException) -> RemoteError:
+    """Return an instance without calling a constructor of the user's.
+
+    What Python's own classes keep, as the number of an `OSError`, is copied.
+    """
     try:
-        return made.__new__(made, *cause.args)
+        error = made.__new__(made, *cause.args)
     except TypeError:  # of classes whose memory is a plain exception's, MemoryError's
-        return BaseException.__new__(made)
+        error = BaseException.__new__(made)
+    for kind in type(cause).__mro__:
+        names = vars(kind) if kind.__module__ == "builtins" else ()
+        for name in [each for each in names if not each.startswith("_")]:
+            with suppress(AttributeError, TypeError):  # it has none, or methods
+                setattr(error, name, getattr(cause, name))
+    return error
 
 
 @lru_cache(_CLASSES_KEPT)

@@ -11,6 +11,7 @@ from threading import Condition, Lock, Thread
 
 from serverless_dist.cloud import Cloud
 from serverless_dist.cloud.limits import MAX_WAIT
+from serverless_dist.errors import ServerlessDistError
 from serverless_dist.transport import Message
 from serverless_dist.transport.hybrid import HybridTransport
 from serverless_dist.wire import Body, JobKey
@@ -82,10 +83,11 @@ class _Reader:
     def _read(self) -> None:
         while True:
             with self._changed:
+                self._is_polling = False
                 self._changed.wait_for(lambda: self._is_reading or self._is_closed)
-                self._is_polling = not self._is_closed
-            if not self._is_polling:
-                return
+                if self._is_closed:
+                    return
+                self._is_polling = True
             try:
                 self._received.put(self._transport.receive(MAX_WAIT))
             except Exception as error:
@@ -111,6 +113,8 @@ class MailboxHub:
         self._driver = size - 1
         self._transport = HybridTransport(self._driver, size, cloud, key)
         self._reader = _Reader(self._transport, is_reading=False)
+        self._lock = Lock()
+        self._sending = Lock()  # apart: a request takes long
         self._mailboxes: dict[int, int] = {}  # of workers
 
     def __repr__(self) -> str:
@@ -118,19 +122,22 @@ class MailboxHub:
 
     def expect(self, worker: int, mailbox: int) -> None:
         """Let a worker in, who has this mailbox."""
-        self._mailboxes[worker] = mailbox
-        self._reader.set_reading(is_reading=True)
+        with self._lock:
+            self._mailboxes[worker] = mailbox
+            self._reader.set_reading(is_reading=True)
 
     def send(self, bodies: Mapping[int, Sequence[Body]]) -> None:
         """Send bodies, those of several workers in common requests."""
-        messages = [
-            Message(self._driver, (self._mailboxes[worker],), worker, 0, body)
-            for worker, each in bodies.items()
-            for body in each
-            if worker in self._mailboxes
-        ]
+        with self._lock:
+            messages = [
+                Message(self._driver, (self._mailboxes[worker],), worker, 0, body)
+                for worker, each in bodies.items()
+                for body in each
+                if worker in self._mailboxes
+            ]
         if messages:
-            self._transport.send(messages)
+            with self._sending:
+                self._transport.send(messages)
 
     def receive(self, wait: float) -> list[Received]:
         """Return what workers have sent, waiting up to `wait` seconds for the first."""
@@ -146,9 +153,10 @@ class MailboxHub:
 
     def forget(self, worker: int) -> None:
         """Let nothing more of a worker in; without workers, do not poll."""
-        self._mailboxes.pop(worker, None)
-        if not self._mailboxes:
-            self._reader.set_reading(is_reading=False)
+        with self._lock:
+            self._mailboxes.pop(worker, None)
+            if not self._mailboxes:
+                self._reader.set_reading(is_reading=False)
 
     def close(self) -> None:
         """Stop polling and delete what was received."""
@@ -197,9 +205,14 @@ class MailboxLine:
 
     def receive(self, wait: float) -> list[bytes | bytearray]:
         """Return what the driver has sent, waiting up to `wait` seconds."""
+        try:
+            messages = self._reader.take(wait)
+        except ServerlessDistError as error:
+            msg = f"worker {self._worker} cannot reach its driver any more: {error}"
+            raise EOFError(msg) from error
         return [
             message.body[0]  # type: ignore[misc]
-            for message in self._reader.take(wait)
+            for message in messages
             if message.context == self._worker
         ]
 

@@ -7,6 +7,7 @@ where: its `Place`, which travels in the invitation.
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -217,7 +218,7 @@ class CloudSite:
         self.scratch: Sequence[Path] = ()
         self._key = key
         self._meter = Meter()
-        self._free = list(range(self.capacity))
+        self._free = deque(range(self.capacity))
         self._taken: dict[int, int] = {}  # mailboxes by worker
         with ExitStack() as stack:
             cloud = open_cloud(name, self.capacity + 1, config)
@@ -237,9 +238,10 @@ class CloudSite:
 
     def place_for(self, worker: int) -> Place | None:
         """Return the address and a mailbox that is free."""
-        if not self._free:
+        try:
+            mailbox = self._free.popleft()  # several threads ask
+        except IndexError:
             return None
-        mailbox = self._free.pop(0)
         self._taken[worker] = mailbox
         self._hub.expect(worker, mailbox)
         return CloudPlace(self._address, mailbox, self.capacity + 1)

@@ -8,7 +8,6 @@ write bodies, each with its length before it; the kernel keeps them whole and in
 import os
 import select
 import socket
-import struct
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,60 +15,17 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 
-from serverless_dist.errors import CloudError
+from serverless_dist.errors import CloudError, ProtocolError
+from serverless_dist.tasks.framing import BodyReader, framed
 from serverless_dist.transport.vectors import MAX_PIECES, Piece, advance, pieces
 from serverless_dist.wire import Body, Flaw, Frame, JobKey, Kind, seal, unseal
 
 NAME = "driver.socket"
-_LENGTH = struct.Struct("<Q")
 _READ = 1 << 18  # bytes asked of the kernel at once
-_LARGE = 1 << 20  # bytes of a body that is read into memory of its own
+_LONGEST_GREETING = 512
 _BACKLOG = 1_024
 _LONGEST = 1e6  # seconds; what the kernel takes is limited
 _PATIENCE = 0.005  # seconds: sending costs microseconds
-
-
-def _framed(body: Body) -> bytes:
-    size = sum(memoryview(buffer).nbytes for buffer in body)
-    return b"".join((_LENGTH.pack(size), *body))
-
-
-class _Reader:
-    """Bytes in, bodies out. Pure."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._large: bytearray | None = None
-        self._filled = 0
-
-    def feed(self, data: bytes) -> list[bytes | bytearray]:
-        """Take bytes in; return the bodies that are complete."""
-        bodies: list[bytes | bytearray] = []
-        if self._large is not None:
-            part = data[: len(self._large) - self._filled]
-            self._large[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
-            data = data[len(part) :]
-            if self._filled < len(self._large):
-                return bodies
-            bodies.append(self._large)
-            self._large = None
-        data = self._rest + data if self._rest else data
-        start, end = 0, len(data)
-        while end - start >= _LENGTH.size:
-            (size,) = _LENGTH.unpack_from(data, start)
-            begin = start + _LENGTH.size
-            if begin + size > end:
-                if size >= _LARGE:
-                    self._large = bytearray(size)
-                    self._filled = end - begin
-                    self._large[: self._filled] = data[begin:]
-                    start = end
-                break
-            bodies.append(data[begin : begin + size])
-            start = begin + size
-        self._rest = data[start:]
-        return bodies
 
 
 class _Connection:
@@ -79,7 +35,7 @@ class _Connection:
         end.settimeout(0.0)
         self.end = end
         self.worker = 0
-        self._reader = _Reader()
+        self._reader = BodyReader(_LONGEST_GREETING)
         self._rest: deque[Piece] = deque()
 
     def __repr__(self) -> str:
@@ -90,15 +46,20 @@ class _Connection:
         """Whether something has not been written yet."""
         return bool(self._rest)
 
+    def admit(self, worker: int) -> None:
+        """Take note of who this is."""
+        self.worker = worker
+        self._reader.limit = None
+
     def read(self) -> list[bytes | bytearray] | None:
         """Read once; return the bodies that are complete, None at the end."""
         try:
             data = self.end.recv(_READ)
+            return self._reader.feed(data) if data else None
         except BlockingIOError:
             return []
-        except OSError:
+        except (OSError, ProtocolError):
             return None
-        return self._reader.feed(data) if data else None
 
     def write(self, data: bytes) -> None:
         """Write, or keep what the kernel does not take."""
@@ -130,9 +91,11 @@ class SocketHub:
 
     def __init__(self, directory: Path, key: JobKey) -> None:
         self._key = key
+        self._lock = Lock()  # for all below, but not while `receive` waits
         self._kept: defaultdict[int, list[bytes]] = defaultdict(list)
         self._connections: dict[int, _Connection] = {}  # by descriptor
         self._workers: dict[int, _Connection] = {}
+        self._is_full = False
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.settimeout(0.0)
         self._listener.bind(os.fspath(directory / NAME))
@@ -148,24 +111,28 @@ class SocketHub:
     def send(self, bodies: Mapping[int, Sequence[Body]]) -> None:
         """Send bodies, or keep them for workers that have not connected."""
         for worker, each in bodies.items():
-            data = b"".join([_framed(body) for body in each])
-            connection = self._workers.get(worker)
-            if connection is None:
-                self._kept[worker].append(data)
-            else:
-                self._write(connection, data)
+            data = b"".join([framed(body) for body in each])
+            with self._lock:
+                connection = self._workers.get(worker)
+                if connection is None:
+                    self._kept[worker].append(data)
+                else:
+                    self._write(connection, data)
 
     def receive(self, wait: float) -> list[tuple[int, bytes | bytearray]]:
-        """Return what workers have sent, waiting up to `wait` seconds for the first."""
+        """Return what workers have sent, waiting up to `wait` seconds for the first.
+
+        Nothing after no wait means that nothing is on its way: bodies that come in
+        parts, and workers that have just connected, are read to the end.
+        """
         received: list[tuple[int, bytes | bytearray]] = []
-        for descriptor, event in self._poll.poll(wait):
-            connection = self._connections.get(descriptor)
-            if connection is not None:
-                received += self._serve(connection, event)
-            elif descriptor == self._listener.fileno():
-                self._accept()
-            else:
-                self._woken.recv(_READ)
+        self._is_full = False
+        events = self._poll.poll(wait)
+        while events:
+            with self._lock:
+                for descriptor, event in events:
+                    received += self._take(descriptor, event)
+            events = [] if received or self._is_full else self._poll.poll(0.0)
         return received
 
     def wake(self) -> None:
@@ -175,18 +142,31 @@ class SocketHub:
 
     def forget(self, worker: int) -> None:
         """Close the socket of a worker that has ended."""
-        self._kept.pop(worker, None)
-        connection = self._workers.get(worker)
-        if connection is not None:
-            self._drop(connection)
+        with self._lock:
+            self._kept.pop(worker, None)
+            connection = self._workers.get(worker)
+            if connection is not None:
+                self._drop(connection)
 
     def close(self) -> None:
         """Close all sockets."""
-        for connection in list(self._connections.values()):
-            self._drop(connection)
-        self._poll.close()
-        for end in (self._listener, self._woken, self._waker):
-            end.close()
+        with self._lock:
+            for connection in list(self._connections.values()):
+                self._drop(connection)
+            self._poll.close()
+            for end in (self._listener, self._woken, self._waker):
+                end.close()
+
+    def _take(self, descriptor: int, event: int) -> list[tuple[int, bytes | bytearray]]:
+        """Do what one descriptor is ready for; return what has come."""
+        connection = self._connections.get(descriptor)
+        if connection is not None:
+            return self._serve(connection, event)
+        if descriptor == self._listener.fileno():
+            self._accept()
+        elif descriptor == self._woken.fileno():
+            self._woken.recv(_READ)
+        return []
 
     def _serve(
         self, connection: _Connection, event: int
@@ -206,7 +186,8 @@ class SocketHub:
     def _accept(self) -> None:
         try:
             end, _ = self._listener.accept()
-        except OSError:  # who knocked has gone, or there are no more descriptors
+        except OSError:  # no more descriptors; whoever waits is let in later
+            self._is_full = True
             return
         self._connections[end.fileno()] = _Connection(end)
         self._poll.register(end.fileno(), select.EPOLLIN)
@@ -217,7 +198,7 @@ class SocketHub:
         if isinstance(frame, Flaw) or frame.source in self._workers or not frame.source:
             self._drop(connection)
             return
-        connection.worker = frame.source
+        connection.admit(frame.source)
         self._workers[frame.source] = connection
         for data in self._kept.pop(frame.source, []):
             self._write(connection, data)
@@ -253,7 +234,7 @@ class SocketLine:
     is_remote = False
 
     def __init__(self, directory: Path, worker: int, key: JobKey) -> None:
-        self._reader = _Reader()
+        self._reader = BodyReader()
         self._sending = Lock()
         self._end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._woken, self._waker = _wake_pair()
@@ -274,7 +255,7 @@ class SocketLine:
 
     def send(self, bodies: Sequence[Body]) -> None:
         """Send bodies; the driver always reads along."""
-        data = b"".join([_framed(body) for body in bodies])
+        data = b"".join([framed(body) for body in bodies])
         # Without a driver, the end of the line is told by `receive`.
         with self._sending, suppress(ConnectionError):
             self._end.sendall(data)

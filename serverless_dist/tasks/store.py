@@ -80,6 +80,8 @@ class SharedStore:
         """Map a body; it stays mapped as long as something of it is in use."""
         try:
             with (self._directory / key.decode()).open("rb") as file:
+                if not os.fstat(file.fileno()).st_size:
+                    return memoryview(b"")  # which cannot be mapped
                 return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except FileNotFoundError:
             raise _lost(key) from None

@@ -5,6 +5,7 @@ it keeps tasks for the main thread, gives answers to whoever waits, and looks af
 what may not wait for the running task - what is to be interrupted, given back or sent.
 """
 
+import logging
 import os
 import signal
 import threading
@@ -52,6 +53,7 @@ _REST = 1.0  # seconds between two looks when none does
 _GRACE = 1.0  # seconds that a task may take to end that was told to
 _FAREWELL = 5.0  # seconds that the driver may take to let a worker go
 _SILENCE = 60.0  # seconds without a word and without work: there is no driver
+_log = logging.getLogger(__name__)
 
 
 def handler(payload: bytes) -> bytes:
@@ -78,13 +80,15 @@ class _Worker:
         self._executor = Executor(self._client, self._post_later)
         self._waiting: deque[Run] = deque()  # not begun, in order
         self._steps: SimpleQueue[str] = SimpleQueue()  # what the main thread does next
-        self._outbox: list[Message] = []
+        self._outbox: deque[Message] = deque()
         self._oldest = 0.0  # when the first message of the outbox was posted
         self._sending = Lock()
+        self._is_shielded = False  # whether the main thread sends, to the end
+        self._is_postponed = False  # whether it was to be interrupted meanwhile
         self._running: Run | None = None
         self._deadline = inf  # of the running task
         self._stopped: dict[int, Cause] = {}  # attempts that are to stop, and why
-        self._is_actor = self._is_ending = False
+        self._is_actor = self._is_retiring = self._is_ending = False
         self._heard = time.monotonic()
         self._retire_at = _retirement(invitation)
         self._main = threading.get_ident()
@@ -96,18 +100,24 @@ class _Worker:
         self._post(Hello(os.getpid(), dict(versions())), urgent=True)
         reader = Thread(target=self._read, name="serverless_dist line", daemon=True)
         reader.start()
-        while (step := self._steps.get()) != "stop":
-            if step == "retire":
+        while self._steps.get() != "stop":
+            if self._is_retiring:
                 self._retire()
                 break
-            with suppress(IndexError):  # it was given back
-                self._run(self._waiting.popleft())
+            if (order := self._next()) is not None:
+                self._run(order)
         self._is_ending = True
         self._post(Bye(_pack_usage(self._meter.usage())), urgent=True)
         self._line.wake()
         reader.join(_FAREWELL)
 
     # The main thread.
+
+    def _next(self) -> Run | None:
+        """Take the first task that waits; None: it was given back."""
+        with suppress(IndexError):
+            return self._waiting.popleft()
+        return None
 
     def _run(self, order: Run) -> None:
         policy = order.spec.policy
@@ -125,11 +135,13 @@ class _Worker:
         cause = self._stopped.pop(order.attempt, Cause.CANCELLED)
         self._post(finished or _stopped(order, cause), urgent=not self._waiting)
 
-    def _interrupt(self, number: int, frame: object) -> None:
+    def _interrupt(self, number: int = 0, frame: object = None) -> None:
         """Raise in the running task, if it is the one that is to stop."""
         del number, frame
         running = self._running
-        if running is not None and running.attempt in self._stopped:
+        if self._is_shielded:
+            self._is_postponed = True
+        elif running is not None and running.attempt in self._stopped:
             raise Interruption
 
     def _retire(self) -> None:
@@ -143,30 +155,58 @@ class _Worker:
         until = time.monotonic() + _FAREWELL
         with suppress(Empty):
             while self._steps.get(timeout=max(0.0, until - time.monotonic())) != "stop":
-                if not self._is_actor:
+                if self._waiting and not self._is_actor:
                     self._give_back(len(self._waiting))
-        self._flush()
+                    self._flush()
 
     # Messages to the driver.
 
     def _post(self, message: Message, *, urgent: bool) -> None:
-        now = time.monotonic()
-        with self._sending:
-            if not self._outbox:
-                self._oldest = now
-            self._outbox.append(message)
-            is_old = now - self._oldest >= self._line.patience
-        if urgent or is_old:
-            self._flush()
+        """Send a message, if it is urgent; else soon.
+
+        What is not urgent waits for no lock: the collector of garbage may post it
+        while this very thread sends.
+        """
+        if not self._outbox:
+            self._oldest = time.monotonic()
+        self._outbox.append(message)
+        if urgent or self._is_old():
+            self._flush(is_urgent=urgent)
 
     def _post_later(self, message: Message) -> None:
         self._post(message, urgent=False)
 
-    def _flush(self) -> None:
-        with self._sending:
-            messages, self._outbox = self._outbox, []
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._oldest >= self._line.patience
+
+    def _flush(self, *, is_urgent: bool = True) -> None:
+        """Send what was posted; what is not urgent can wait for who is sending."""
+        # Half a message would be the end of the line.
+        is_outermost = threading.get_ident() == self._main and not self._is_shielded
+        if is_outermost:
+            self._is_shielded = True
+        if self._sending.acquire(blocking=is_urgent):
+            try:
+                self._send()
+            finally:
+                self._sending.release()
+        if is_outermost:
+            self._is_shielded = False
+            if self._is_postponed:
+                self._is_postponed = False
+                self._interrupt()
+
+    def _send(self) -> None:
+        messages: list[Message] = []
+        while self._outbox:
+            messages.append(self._outbox.popleft())
+        try:
             if messages:
                 self._line.send([(pack(messages),)])
+        except Exception:
+            # The driver has to learn that what it was not told is lost.
+            _log.exception("a worker of remote tasks cannot reach its driver")
+            os._exit(1)
 
     def _give_back(self, most: int) -> None:
         """Give back up to so many tasks that have not begun, the last ones."""
@@ -189,12 +229,15 @@ class _Worker:
         except EOFError:
             # Without a driver nobody wants what is running.
             os._exit(0)
+        except Exception:
+            _log.exception("a worker of remote tasks does not hear its driver")
+            os._exit(1)
 
     def _patience(self) -> float:
         """Return how long nothing may be looked after."""
-        if self._outbox or self._waiting:
-            return self._line.patience
         tick = _REST if self._running is None else _TICK
+        if self._outbox or self._waiting:
+            tick = min(tick, self._line.patience)
         return max(0.0, min(tick, self._retire_at - time.time()))
 
     def _take(self, order: Order) -> None:
@@ -223,14 +266,15 @@ class _Worker:
                     self._post(_stopped(order, cause), urgent=True)
                     return
         running = self._running
-        if running is not None and running.attempt == attempt:
+        is_new = attempt not in self._stopped
+        if running is not None and running.attempt == attempt and is_new:
             self._stopped[attempt] = cause
             signal.pthread_kill(self._main, signal.SIGINT)
 
     def _look_after(self, *, is_silent: bool) -> None:
         now = time.monotonic()
         self._heard = self._heard if is_silent else now
-        if self._outbox and now - self._oldest >= self._line.patience:
+        if self._outbox and self._is_old():
             self._flush()
         running = self._running
         if running is not None and now >= self._deadline:
@@ -239,7 +283,7 @@ class _Worker:
             elif now >= self._deadline + _GRACE:
                 self._die_of(running)
         if time.time() >= self._retire_at:
-            self._retire_at = inf
+            self._retire_at, self._is_retiring = inf, True
             self._steps.put("retire")
         is_idle = running is None and not self._waiting and not self._is_actor
         if is_idle and now - self._heard >= _SILENCE and self._line.is_remote:

@@ -10,9 +10,9 @@ import secrets
 import signal
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from math import inf
 from threading import Lock, Thread
 from typing import Self
@@ -262,17 +262,22 @@ class Driver:
     def _carry_out_rarely(self, instruction: Instruction) -> None:
         match instruction:
             case Start(worker):
-                self._helpers.submit(self._start, worker)
+                self._help(self._start, worker)
             case End(worker):
                 payload = self._payloads.get(worker)
                 if payload is not None:
                     self._functions.kill(payload)
             case Remove(keys):
-                self._helpers.submit(self._remove, keys)
+                self._help(self._remove, keys)
             case Begin():
                 self._gangs.begin(instruction)
             case Halt(attempt):
                 self._gangs.halt(attempt)
+
+    def _help(self, function: Callable[..., None], *args: object) -> None:
+        """Call a function from another thread, unless the interpreter ends."""
+        with suppress(RuntimeError):
+            self._helpers.submit(function, *args)
 
     def _send(self) -> None:
         """Send each worker its orders, in one body."""

@@ -14,6 +14,7 @@ from serverless_dist.tasks.instructions import Instruction, Remove, Tell
 from serverless_dist.tasks.messages import Answer, Ask
 from serverless_dist.tasks.values import Cause, Failure, Form, Value, failed
 
+_MANY = 16
 LOST = failed(Failure(Cause.LOST, "a value", "is gone: nobody held a ref of it"))
 
 
@@ -55,6 +56,14 @@ class Object:
         self.holds = 0
         self.questions: list[Question] | None = None
         self.dependants: list[int] | None = None
+
+    def add_question(self, question: Question) -> None:
+        """Have a question wait for the value."""
+        questions = self.questions or []
+        if len(questions) >= _MANY:  # most of a loop that waits were answered
+            questions = [each for each in questions if not each.is_answered]
+        questions.append(question)
+        self.questions = questions
 
 
 class ObjectTable:
@@ -184,9 +193,7 @@ class ObjectTable:
                 question.known += 1
                 is_failure = is_failure or value.form == Form.FAILURE
             elif found is not None:
-                if found.questions is None:
-                    found.questions = []
-                found.questions.append(question)
+                found.add_question(question)
         self._look(question, is_failure=is_failure)
         return question
 

@@ -168,6 +168,49 @@ def test_processes_end_when_their_nursery_is_killed(
     started.close()
 
 
+def test_a_kill_ends_one_invocation_and_what_it_has_started(
+    fifo: Path, tmp_path: Path, endings: queue.Queue[Ending]
+) -> None:
+    other = tmp_path / "others"
+    os.mkfifo(other)
+    with closing(functions("write_pids_and_stay", endings)) as started:
+        started.invoke(os.fsencode(fifo))
+        pids = read_pids(fifo)
+        started.invoke(os.fsencode(other))
+        others = read_pids(other)
+        descriptors = [os.pidfd_open(pid) for pid in pids]
+        started.kill(os.fsencode(fifo))
+        assert endings.get(timeout=PATIENCE) == Ending(
+            os.fsencode(fifo), -signal.SIGKILL
+        )
+        for descriptor in descriptors:
+            wait_for_end(descriptor)
+        assert all(map(is_running, others))
+        assert started.pids == others[:1]
+
+
+def test_a_kill_reaches_a_process_that_has_hardly_begun(
+    endings: queue.Queue[Ending],
+) -> None:
+    with closing(functions("sit", endings)) as started:
+        for number in range(50):
+            payload = b"%d" % number
+            started.invoke(payload)
+            started.kill(payload)
+            assert endings.get(timeout=PATIENCE) == Ending(payload, -signal.SIGKILL)
+
+
+def test_a_kill_of_what_has_ended_or_never_was_is_no_error(
+    endings: queue.Queue[Ending],
+) -> None:
+    with closing(functions("echo", endings)) as started:
+        started.invoke(b"ended")
+        assert endings.get(timeout=PATIENCE) == Ending(b"ended", 0)
+        started.kill(b"ended")
+        started.kill(b"never was")
+        assert started.call(b"still here") == b"still here"
+
+
 def test_hundreds_of_processes_start_and_end() -> None:
     with closing(functions("sit")) as started:
         for _ in range(400):

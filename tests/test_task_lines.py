@@ -90,7 +90,9 @@ def local(stack: ExitStack) -> Ends:
     return mailboxes(cloud)
 
 
-@pytest.fixture(params=[sockets, memory, chaotic, local], ids=lambda make: make.__name__)
+@pytest.fixture(
+    params=[sockets, memory, chaotic, local], ids=lambda make: make.__name__
+)
 def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
     with ExitStack() as stack:
         yield stack.enter_context(request.param(stack))
@@ -161,9 +163,7 @@ def test_threads_send_bodies_that_come_whole(
         each.result()
 
 
-def test_a_wake_ends_a_wait_at_either_end(
-    ends: Ends, pool: ThreadPoolExecutor
-) -> None:
+def test_a_wake_ends_a_wait_at_either_end(ends: Ends, pool: ThreadPoolExecutor) -> None:
     line = ends.connect(1)
     line.send([(b"connected",)])
     ends.hear(1)

@@ -108,9 +108,7 @@ def test_large_bodies_of_workers_with_one_mailbox_are_kept_apart(
     assert hear(hub, 1) == [(2, b"\2" * LARGE)]
 
 
-def test_workers_are_sent_to_in_common_requests(
-    hub: MailboxHub, meter: Meter
-) -> None:
+def test_workers_are_sent_to_in_common_requests(hub: MailboxHub, meter: Meter) -> None:
     hub.expect(1, mailbox=0)
     hub.expect(2, mailbox=1)
     hub.send({1: [(b"one",), (b"two",)], 2: [(b"three",)]})

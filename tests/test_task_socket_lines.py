@@ -20,7 +20,7 @@ LIES = {
     "garbage": framed((b"x" * 200,)),
     "nothing": framed((b"",)),
     "an endless greeting": (1 << 62).to_bytes(8, "little") + b"x",
-    "a long greeting": framed((bytes(300_000),)),
+    "a long greeting": framed((bytes(100_000),)),
 }
 
 
@@ -56,8 +56,7 @@ def test_who_does_not_prove_the_key_is_not_let_in(
     hub.send({1: [(b"secret",)]})
     with stranger(directory) as end:
         end.settimeout(10.0)
-        with suppress(ConnectionError):  # it may be dropped before it has said all
-            end.sendall(LIES[lie])
+        end.sendall(LIES[lie])
         with closing(SocketLine(directory, 1, KEY)) as line:
             line.send([(b"honest",)])
             assert hear(hub) == [(1, b"honest")]

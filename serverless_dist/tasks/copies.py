@@ -23,9 +23,13 @@ class Copies:
             self._stragglers.finished(task.spec.code, seconds)
 
     def next_check(self) -> float:
-        """Return when the next attempt is late."""
-        late = map(self._when_late, self._ledger.hurried.values())
-        return min((when for when in late if when is not None), default=inf)
+        """Return when the next attempt will be late.
+
+        One that is late already waits for a worker to be free, not for the time.
+        """
+        times = map(self._when_late, self._ledger.hurried.values())
+        now = self._ledger.now
+        return min((when for when in times if when and when > now), default=inf)
 
     def start(self) -> None:
         """Give idle workers copies of attempts that are late."""

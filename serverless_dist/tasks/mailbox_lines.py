@@ -164,6 +164,20 @@ class MailboxHub:
         self._transport.close()
 
 
+class _WorkerTransport(HybridTransport):
+    """The transport of one of several workers that have a mailbox in turn.
+
+    An object of its own is never put over one of an earlier worker, which the driver
+    may not have read yet.
+    """
+
+    def __init__(
+        self, mailbox: int, size: int, cloud: Cloud, *, worker: int, key: JobKey
+    ) -> None:
+        super().__init__(mailbox, size, cloud, key)
+        self._prefix += f"{worker}-"
+
+
 class MailboxLine:
     """A worker's end of its line; see `Line`.
 
@@ -189,7 +203,7 @@ class MailboxLine:
         self._mailbox = mailbox
         self._driver = size - 1
         self._sending = Lock()
-        self._transport = HybridTransport(mailbox, size, cloud, key)
+        self._transport = _WorkerTransport(mailbox, size, cloud, worker=worker, key=key)
         self._reader = _Reader(self._transport, is_reading=True)
 
     def __repr__(self) -> str:

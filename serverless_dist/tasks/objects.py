@@ -184,6 +184,13 @@ class ObjectTable:
     def ask(self, client: int, ask: Ask) -> Question:
         """Answer as soon as enough is known: at once, or when it is."""
         question = Question(client, ask)
+        if not ask.wants_values:
+            known = [id for id in ask.ids if self._is_known(id)]
+            if len(known) >= ask.needed:  # as most often in a loop that waits
+                question.is_answered = True
+                answer = Answer(ask.request, tuple(known))
+                self.instructions.append(Tell(client, answer))
+                return question
         self._questions[client, ask.request] = question
         is_failure = False
         for id in ask.ids:
@@ -209,6 +216,10 @@ class ObjectTable:
         wants_values = question.ask.wants_values
         values = tuple([value for _, value in known if value]) if wants_values else ()
         self.instructions.append(Tell(client, Answer(request, ids, values)))
+
+    def _is_known(self, id: int) -> bool:
+        found = self._objects.get(id)
+        return found is None or found.value is not None
 
     def _look(self, question: Question, *, is_failure: bool) -> None:
         ask = question.ask

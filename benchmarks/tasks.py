@@ -43,7 +43,7 @@ from tasks_contenders import WORKERS
 from tasks_requests import Bill, measure_bills, print_bills
 
 SCRIPT = Path(__file__).with_name("tasks_speed.py")
-OURS, POOL = "serverless_dist", "process pool"
+OURS, POOL = "serverless_dist", "pool"
 PEERS = {"Ray": "ray", "dask": "dask", "Lithops": "lithops"}  # and their environments
 RATES = {"tasks one by one", "actor calls", "map"}  # told as how many per second
 MEMORY = "10,000 queued tasks"
@@ -120,7 +120,10 @@ def print_numbers(
     names = ("ours" if name == OURS else name for name in numbers)
     table = Table(
         Column("", no_wrap=True),
-        *(Column(name, justify="right") for name in (*names, "Ray / ours")),
+        *(
+            Column(name, justify="right", no_wrap=True)
+            for name in (*names, "Ray\n/ ours")
+        ),
         title=f"Tasks that do nothing, {WORKERS} workers, median of {rounds}",
         caption="Ray / ours: how many times as long, or as much memory, Ray takes",
         box=box.SIMPLE_HEAD,
@@ -130,7 +133,7 @@ def print_numbers(
     cases = dict.fromkeys(case for each in numbers.values() for case in each)
     for case in cases:
         ours, rays = (numbers.get(name, {}).get(case) for name in (OURS, "Ray"))
-        ratio = f"{rays / ours:.1f}" if ours and rays else "-"
+        ratio = f"{rays / ours:.2g}" if ours and rays else "-"
         cells = [cell(case, each.get(case)) for each in numbers.values()]
         table.add_row(case, *cells, ratio)
     console.print(table)

@@ -190,7 +190,7 @@ STARTS: dict[str, tuple[str, Callable[[Any], Contender]]] = {
     "serverless_dist": ("serverless_dist", start_ours),
     "Ray": ("ray", start_ray),
     "dask": ("distributed", start_dask),
-    "process pool": ("concurrent.futures", start_pool),
+    "pool": ("concurrent.futures", start_pool),
     "Lithops": ("lithops", start_lithops),
 }
 """What each contender imports, and how it is started with that."""

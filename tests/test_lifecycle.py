@@ -150,7 +150,7 @@ def test_what_is_worth_a_retry_is_tried_again_as_often_as_allowed(retries: int) 
     task = session.submit(session.spec(policy=policy))
     for attempt in range(retries + 1):
         assert session.value(task) is None
-        worker, run = begin(session)
+        worker, _ = begin(session)
         raised = failure(Cause.RAISED, f"attempt {attempt}")
         fail(session, worker, raised, is_retryable=True)
     assert session.value(task) == raised
@@ -205,7 +205,7 @@ def test_what_a_lost_worker_says_late_does_not_count() -> None:
 def test_what_is_heard_twice_counts_once() -> None:
     session = PlayedSession()
     task = session.submit(session.spec())
-    worker, run = begin(session)
+    worker, _ = begin(session)
     worker.end([stored("result")])
     finished = worker.said[0]
     hear(session, worker)
@@ -270,6 +270,21 @@ def test_a_task_that_waits_gives_its_slot_and_what_is_in_line_to_others() -> Non
     settle(session)
     assert len(session.workers) > 1
     assert all(session.value(task) is not None for task in (outer, *others))
+
+
+def test_a_task_that_has_waited_takes_its_slot_again() -> None:
+    session = PlayedSession(slots=1)
+    session.submit(session.spec())
+    worker, _ = begin(session)
+    wait_for(session, worker, submit_child(session, worker))
+    other, _ = begin(session)
+    end(session, other)
+    read(worker)
+    end(session, worker)
+    for _ in range(2):
+        session.place(61.0)
+        settle(session)
+    assert not list(session.lifecycle.workers)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 9, 33])

@@ -279,6 +279,18 @@ def test_an_actor_is_handed_over_again_and_again() -> None:
     assert session.removed == {b"state 0": 1, b"state 1": 1}
 
 
+def test_an_actor_that_is_made_anew_has_no_state() -> None:
+    session = PlayedSession()
+    actor_of(session, restarts=1)
+    worker = made(session)
+    worker.retire(stored("state"))
+    hear(session, worker)
+    lose(session, made(session))
+    assert session.removed == {b"state": 1}
+    _, run = begin(session)
+    assert run.state is None
+
+
 def test_an_actor_that_nobody_holds_ends_after_its_calls() -> None:
     session = PlayedSession()
     actor = actor_of(session)
@@ -357,3 +369,25 @@ def test_a_call_that_is_to_be_retried_is_not_charged_with_what_is_behind_it() ->
     settle(session)
     assert begun(worker) == [first, second, first]
     assert session.value(first) == session.final[first] != raised
+
+
+def test_a_circle_is_found_past_a_call_that_was_cancelled() -> None:
+    session = PlayedSession()
+    actor = actor_of(session)
+    worker = made(session)
+    first, second = call(session, actor), call(session, actor)
+    read(worker)
+    worker.begin()
+    session.tell(DRIVER, Cancel(second, force=False, recursive=False))
+    third = session.spec(Kind.METHOD, actor=actor, parent=first, ids=worker.ids)
+    worker.say(Submit(third))
+    worker.ask(
+        Ask(
+            1, (third.id,), 1, eager=True, wants_values=True, task=first,
+            is_patient=True,
+        )
+    )  # fmt: skip
+    hear(session, worker)
+    read(worker)
+    assert worker.answer is not None
+    assert cause(worker.answer.values[0]) == Cause.DEADLOCK

@@ -218,7 +218,7 @@ def test_waiting_for_the_next_one_may_take_too_long(gate: Gate) -> None:
 
 def test_as_completed_checks_what_it_is_given_at_once() -> None:
     with pytest.raises(sd.UsageError, match="as_completed"):
-        sd.as_completed([1])  # type: ignore[list-item]
+        sd.as_completed([1])  # type: ignore[arg-type]
 
 
 # Arguments.

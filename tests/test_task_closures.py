@@ -124,15 +124,15 @@ def test_refs_and_handles_in_a_closure_are_kept() -> None:
             self.count += 1
             return self.count
 
-    counter: Any = Counter.remote()
-    ref = sd.put(bytes(100_000))
+    counter: Any = Counter.remote()  # type: ignore[attr-defined]
+    ref: Any = sd.put(bytes(100_000))
 
     @sd.remote
     def uses() -> tuple[int, int]:
         return len(sd.get(ref)), sd.get(counter.up.remote())
 
     assert sd.get(uses.remote()) == (100_000, 1)
-    del ref, counter
+    ref = counter = None  # the function was pickled before
     assert sd.get(uses.remote()) == (100_000, 2)
 
 

@@ -127,7 +127,7 @@ def test_refs_that_a_task_keeps_are_its_own() -> None:
         def read(self) -> int:
             return sum(len(sd.get(ref)) for ref in self.kept)
 
-    keeper: Any = Keeper.remote()
+    keeper: Any = Keeper.remote()  # type: ignore[attr-defined]
     sd.get(keeper.keep.remote([sd.put(bytes(LARGE))]))
     gc.collect()
     assert sd.get(keeper.read.remote()) == LARGE

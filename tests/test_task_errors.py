@@ -107,7 +107,7 @@ def test_the_causes_of_an_error_are_in_its_text() -> None:
 
 
 def test_frames_of_the_package_are_not_in_the_text() -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(sd.RemoteError) as caught:
         sd.get(fails.remote(ValueError()))
     assert "serverless_dist" not in caught.value.traceback
 

@@ -5,6 +5,7 @@ import functools
 import json
 import pickle
 import subprocess
+import sys
 import threading
 import urllib.error
 import zipfile
@@ -218,7 +219,7 @@ def test_notes_of_an_error_are_in_its_text_and_on_its_cause() -> None:
 
 
 def test_a_group_can_be_split_by_what_is_in_it() -> None:
-    caught = []
+    caught: list[Exception] = []
     try:
         raise sent(ExceptionGroup("g", [KeyError("k"), OSError("o")]))
     except* KeyError as group:
@@ -283,7 +284,7 @@ def test_a_class_that_the_driver_does_not_have_comes_by_value() -> None:
     code += "f = Failure(*pickle.load(sys.stdin.buffer)); e = exception_of(f);"
     code += "print(type(e).__name__, isinstance(e, KeyError), e.summary)"
     done = subprocess.run(
-        ["python", "-c", code],
+        [sys.executable, "-c", code],
         input=pickle.dumps(tuple(failure)),
         capture_output=True,
         check=True,

@@ -42,6 +42,16 @@ def test_pieces_are_one_body() -> None:
     assert BodyReader().feed(framed((b"ab", b"", numbers))) == [b"ab" + bytes(range(8))]
 
 
+def test_a_limit_holds_for_the_next_body_alone() -> None:
+    reader = BodyReader(limit=10)
+    large = framed((bytes(300_000),))
+    assert reader.feed(framed((b"one",)) + framed((b"two",)) + large[:9]) == [b"one"]
+    assert reader.feed(b"") == [b"two"]
+    reader.limit = None
+    assert reader.feed(b"") == []
+    assert reader.feed(large[9:]) == [bytes(300_000)]
+
+
 def test_a_body_above_the_limit_is_refused_before_it_has_come() -> None:
     reader = BodyReader(limit=10)
     assert reader.feed(framed((bytes(10),))) == [bytes(10)]

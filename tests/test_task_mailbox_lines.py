@@ -18,6 +18,7 @@ from serverless_dist.cloud.wrapped import WrappedCloud
 from serverless_dist.errors import CloudError
 from serverless_dist.tasks.mailbox_lines import MailboxHub, MailboxLine
 from serverless_dist.wire import JobKey
+from tests.watched import until
 
 KEY = JobKey(b"j" * 16, b"s" * 32)
 SIZE = 3  # mailboxes, the driver's included
@@ -129,15 +130,16 @@ def test_a_driver_polls_no_more_when_its_last_worker_is_forgotten(
     cloud: MeteredCloud, hub: MailboxHub, meter: Meter
 ) -> None:
     hub.expect(1, mailbox=0)
+    until(lambda: hub._reader._is_polling)
     hub.forget(1)
-    cloud.mailboxes[SIZE - 1].send([b"wake"])  # ends the poll under way, if any
-    while hub._reader._is_polling:
-        hub.receive(0.01)
-    before = meter.usage().requests
+    cloud.mailboxes[SIZE - 1].send([b"wake"])  # ends the poll under way
+    until(lambda: not hub._reader._is_polling)
     hub.close()
-    after = meter.usage().requests
-    assert after.get("sqs:ReceiveMessage", 0) == before.get("sqs:ReceiveMessage", 0)
-    assert after["sqs:SendMessageBatch"] == before["sqs:SendMessageBatch"]
+    assert meter.usage().requests == {
+        "sqs:SendMessageBatch": 1,
+        "sqs:ReceiveMessage": 1,
+        "sqs:DeleteMessageBatch": 1,
+    }
 
 
 def test_a_driver_polls_again_for_new_workers(

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +115,8 @@ def test_refs_of_a_session_that_was_shut_down_mean_nothing() -> None:
         future = known.future()
         assert future.result() == 2
         stream = numbers.remote()
-        counter = Counter.remote()
-    uses = [
+        counter = Counter.remote()  # type: ignore[attr-defined]
+    uses: list[Callable[[], Any]] = [
         lambda: sd.get(ref),
         lambda: sd.wait([ref]),
         lambda: sd.as_completed([ref]),

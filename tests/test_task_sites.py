@@ -72,7 +72,7 @@ def enter(site: Site, worker: int, stack: ExitStack) -> tuple[Line, Store, Meter
 def check_both_ways(site: Site, stack: ExitStack) -> Meter:
     line, store, meter = enter(site, 1, stack)
     array = np.arange(100_000)
-    line.send([(b"result ", store.put((array,)))])
+    line.send([(b"result ", store.put((array.data,)))])
     while not (bodies := site.hub.receive(1.0)):
         pass
     ((worker, body),) = bodies
@@ -82,7 +82,7 @@ def check_both_ways(site: Site, stack: ExitStack) -> Meter:
     site.hub.send({1: [(site.store.put((b"argument",)),)]})
     while not (orders := line.receive(1.0)):
         pass
-    assert store.get(bytes(orders[0])) == b"argument"
+    assert bytes(store.get(bytes(orders[0]))) == b"argument"
     site.store.delete([key])
     with pytest.raises(ObjectLostError):
         store.get(key)
@@ -157,7 +157,8 @@ def test_a_mailbox_is_used_again_as_the_last_one(kept: Cloud) -> None:
             site.release(worker)
             site.release(worker)
         again = [site.place_for(worker) for worker in (101, 102, 103)]
-        assert [p and p.mailbox for p in again] == [4, 2, None]
+        assert [p.mailbox for p in again if isinstance(p, CloudPlace)] == [4, 2]
+        assert again[2] is None
 
 
 def test_a_session_removes_its_objects_and_no_others(

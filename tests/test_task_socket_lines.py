@@ -147,6 +147,21 @@ def test_nothing_after_no_wait_means_that_nothing_is_left(
     line.close()
 
 
+@pytest.mark.parametrize("size", [0, 8, 513, 150_000])
+def test_a_worker_may_go_on_at_once_after_its_greeting(
+    directory: Path, hub: SocketHub, size: int
+) -> None:
+    stream = framed((bytes(size),)) + framed((b"end",))
+    with closing(SocketLine(directory, 1, KEY)) as line:
+        line._end.sendall(stream[:9])
+        assert hub.receive(0.0) == ([(1, b"")] if size == 0 else [])
+        line._end.sendall(stream[9:])
+        bodies = [] if size else [(1, b"")]
+        while len(bodies) < 2:
+            bodies += hear(hub)
+        assert bodies == [(1, bytes(size)), (1, b"end")]
+
+
 def test_one_read_brings_many_bodies(directory: Path, hub: SocketHub) -> None:
     with closing(SocketLine(directory, 1, KEY)) as line:
         line.send([(b"%d" % number,) for number in range(1_000)])

@@ -121,6 +121,17 @@ def test_refs_of_a_stream_can_be_arguments_before_they_are_known(gate: Gate) -> 
     assert sd.get(doubles) == [0, 2, 4, 6]
 
 
+def test_a_task_may_depend_on_the_end_of_a_stream() -> None:
+    @sd.remote
+    def after(ended: None) -> str:
+        assert ended is None
+        return "after"
+
+    assert sd.get(after.remote(numbers.remote(3).completed())) == "after"
+    with pytest.raises(KeyError):
+        sd.get(after.remote(fails_after.remote(3).completed()))
+
+
 def test_a_task_may_read_the_stream_of_another() -> None:
     @sd.remote
     def total(count: int) -> int:
@@ -205,7 +216,7 @@ def test_a_method_may_be_a_generator() -> None:
             yield self.count
             raise LookupError
 
-    counter: Any = Counter.remote()
+    counter: Any = Counter.remote()  # type: ignore[attr-defined]
     assert sd.get(list(counter.up.remote(3))) == [1, 2, 3]
     assert sd.get(counter.value.remote()) == 3
     first, last = counter.fails.remote()

@@ -18,7 +18,7 @@ import pytest
 
 import serverless_dist as sd
 from serverless_dist.cloud import Meter
-from serverless_dist.tasks import worker as worker_module
+from serverless_dist.tasks import execution, worker as worker_module
 from serverless_dist.tasks.arguments import pack_arguments, pack_value
 from serverless_dist.tasks.client import Client
 from serverless_dist.tasks.code import Code as Target, pack_code
@@ -38,6 +38,7 @@ from serverless_dist.tasks.messages import (
     Message,
     Order,
     Policy,
+    Put,
     Recall,
     Release,
     Retire,
@@ -132,7 +133,7 @@ class Stage:
         place = LocalPlace(Path("/nowhere"), Path("/nowhere"))
         key = JobKey(JOB, bytes(32))
         invitation = Invitation(key, 3, place, time.time(), lifetime)
-        worker = _Worker(invitation, line, self.store, Meter())
+        self.worker = _Worker(invitation, line, self.store, Meter())
 
         def act() -> None:
             try:
@@ -143,7 +144,7 @@ class Stage:
 
         with ThreadPoolExecutor(1) as pool:
             acted = pool.submit(act)
-            worker.serve()
+            self.worker.serve()
             acted.result()
         return line
 
@@ -159,10 +160,10 @@ class Stage:
         **fields: Any,
     ) -> tuple[Order, ...]:
         """Return what the driver tells a worker that is to run this."""
-        digest, told = b"", ()
+        digest, told = b"", list[Order]()
         if function is not None:
             digest, body = pack_code(Target(function, (KeyError,)), {})
-            told = (Code(digest, self.client.keep(body)),)
+            told.append(Code(digest, self.client.keep(body)))
         payload = self.client.keep(pack_arguments("f", args, {}).body)
         spec = Spec(
             100 + attempt, 1, kind, "f", digest, payload, (), 0, "", 0, Policy()
@@ -180,15 +181,18 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Keep how the worker would have ended its process, and let it go on."""
+def exits(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Keep how the worker would have ended its process, and end the thread instead."""
     codes: list[int] = []
 
     def leave(code: int) -> None:
         codes.append(code)
+        stage.worker._is_ending = True
+        stage.worker._steps.put("stop")
         raise SystemExit
 
     monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
     return codes
 
 
@@ -284,6 +288,32 @@ def test_several_returns_are_one_value_each(stage: Stage, count: int) -> None:
     assert [stage.value(each) for each in finished.values] == list(range(count))
 
 
+@pytest.mark.parametrize(
+    ("function", "fields"),
+    [
+        (lambda: [sd.put(1)], {}),
+        (lambda: (sd.put(n) for n in range(2)), {"num_returns": 2}),
+        (lambda: iter([sd.put(1)]), {"num_returns": STREAMING}),
+    ],
+    ids=["one value", "several", "a stream"],
+)
+def test_refs_in_a_result_are_let_go_when_the_driver_knows_of_them(
+    stage: Stage, function: Callable[[], Any], fields: dict[str, Any]
+) -> None:
+    line = stage.play(lambda line: line.tell(*stage.order(1, function, **fields)))
+    messages = [message for body in line.bodies for message in body]
+    released = [at for at, each in enumerate(messages) if type(each) is Release]
+    told = [at for at, each in enumerate(messages) if refs_in(each)]
+    assert len(released) == len(line.said(Put))
+    assert max(told) < min(released)
+
+
+def refs_in(message: Message) -> bool:
+    values = message.values if isinstance(message, Finished) else ()
+    values = (message.value,) if isinstance(message, Yielded) else values
+    return any(value.refs for value in values)
+
+
 def test_a_wrong_number_of_returns_is_a_failure(stage: Stage) -> None:
     run = stage.order(1, lambda: range(4), num_returns=3)
     line = stage.play(lambda line: line.tell(*run))
@@ -302,6 +332,16 @@ def test_a_batch_ends_at_the_first_item_that_raises(stage: Stage) -> None:
     assert results == [1, 0.5]
     assert "ZeroDivisionError" in failure.summary
     assert seconds >= 0
+
+
+def test_a_batch_of_an_async_function_has_its_results(stage: Stage) -> None:
+    async def double(x: int) -> int:
+        return 2 * x
+
+    run = stage.order(1, double, [(1,), (2,)], kind=Kind.MAP)
+    line = stage.play(lambda line: line.tell(*run))
+    results, failure, _ = stage.value(line.said(Finished)[0].values[0])
+    assert (results, failure) == ([2, 4], None)
 
 
 @pytest.mark.parametrize("error", [KeyError, OSError])
@@ -515,6 +555,25 @@ def test_a_task_that_runs_too_long_is_stopped(stage: Stage, tmp_path: Path) -> N
     assert stage.value(second.values[0]) == 2
 
 
+def test_what_a_task_raises_because_it_is_stopped_is_not_why_it_ended(
+    stage: Stage, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path)
+
+    def fails_on_its_way_out() -> None:
+        try:
+            gate.pass_through()
+        finally:
+            raise RuntimeError
+
+    policy = Policy(timeout=0.05)
+    run = stage.order(1, fails_on_its_way_out, policy=policy)
+    with ThreadPoolExecutor(1) as opener:
+        opener.submit(gate.wait_for_arrival)
+        (finished,) = stage.play(lambda line: line.tell(*run)).said(Finished)
+    assert failure_of(finished.values[0]).cause == Cause.TIMEOUT
+
+
 def test_a_task_that_cannot_be_stopped_ends_its_worker(
     stage: Stage, exits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -528,9 +587,8 @@ def test_a_task_that_cannot_be_stopped_ends_its_worker(
             except BaseException:
                 continue
 
-    # Threads are of this process: pickling would make them another's.
-    monkeypatch.setattr(stage, "stubborn", stubborn, raising=False)
-    monkeypatch.setattr(worker_module.Executor, "run", lambda self, order: stubborn())
+    # Not as a task: what is pickled has an event of its own.
+    monkeypatch.setattr(execution.Executor, "run", lambda self, order: stubborn())
 
     def script(line: HeldLine) -> None:
         run = stage.order(1, identity, 1, policy=Policy(timeout=0.01))
@@ -605,6 +663,35 @@ def test_an_actor_goes_on_in_another_worker_where_it_was(stage: Stage) -> None:
     assert stage.value(line.said(Finished)[-1].values[0]) == 3
 
 
+@pytest.mark.parametrize("size", [None, 3, 50_000])
+def test_an_actor_that_comes_too_late_is_made_elsewhere(
+    stage: Stage, size: int | None
+) -> None:
+    state = None
+    if size is not None:
+        before = Counter()
+        before.counts = np.full(size, 7.0)
+        state = stage.client.keep(*pack_value(before))
+    create = partial(stage.order, function=Counter, kind=Kind.CREATE)
+    call = partial(stage.order, function=None, kind=Kind.METHOD, method="count")
+    handed: list[HandOver] = []
+
+    def late(line: HeldLine) -> None:
+        until_retired(line)
+        line.hear(Retire)
+        line.tell(*create(1, state=state))
+        handed.append(line.hear(HandOver))
+
+    line = stage.play(late, lifetime=0.31)
+    assert not line.said(Finished)
+    if state is not None and state.form == Form.STORED:
+        stage.store.delete([state.data])  # as the driver does
+    again = create(2, state=handed[0].state)
+    line = stage.play(lambda line: line.tell(*again, *call(3)))
+    counted = stage.value(line.said(Finished)[-1].values[0])
+    assert counted == (1 if size is None else 8)
+
+
 def test_an_actor_that_cannot_go_on_elsewhere_says_why(stage: Stage) -> None:
     class Locked:
         def __init__(self) -> None:
@@ -623,49 +710,16 @@ def test_an_actor_that_cannot_go_on_elsewhere_says_why(stage: Stage) -> None:
     assert "lock" in failure.summary
 
 
-def test_a_worker_without_a_driver_ends_at_once(
-    stage: Stage, exits: list[int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(EOFError(), 0), (sd.CloudError("the queue is gone", retryable=False), 1)],
+    ids=["gone", "not heard"],
+)
+def test_a_worker_that_has_lost_its_driver_ends_at_once(
+    stage: Stage, exits: list[int], error: Exception, code: int
 ) -> None:
-    monkeypatch.setattr(worker_module, "_FAREWELL", 0.0)
-
-    def script(line: HeldLine) -> None:
-        line.fail(EOFError())
-        until_exit(exits)
-        stop_main(line)
-
-    stage.play(script)
-    assert exits == [0]
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_worker_that_no_longer_hears_its_driver_ends(
-    stage: Stage, exits: list[int]
-) -> None:
-    def script(line: HeldLine) -> None:
-        line.fail(sd.CloudError("the queue is gone", retryable=False))
-        until_exit(exits)
-        stop_main(line)
-
-    stage.play(script)
-    assert exits == [1]
-
-
-def until_exit(exits: list[int]) -> None:
-    while not exits:
-        os.sched_yield()
-
-
-def stop_main(line: HeldLine) -> None:
-    """Let a worker go whose reading thread is gone."""
-    del line
-    (worker,) = [each for each in _workers() if not each._is_ending]
-    worker._steps.put("stop")
-
-
-def _workers() -> list[_Worker]:
-    import gc
-
-    return [each for each in gc.get_objects() if type(each) is _Worker]
+    stage.play(lambda line: line.fail(error))
+    assert exits == [code]
 
 
 def test_a_worker_that_cannot_reach_its_driver_ends(

@@ -126,7 +126,8 @@ class Actor:
         """Return the task that has to end before a call can run; 0: none."""
         if not self.is_alive:
             return self.task.spec.id
-        line = [*self._under_way(), *self.calls]
+        calls = [*self._under_way(), *self.calls]
+        line = [each for each in calls if not each.is_over]
         place = line.index(call) if call in line else 0
         return line[place - 1].spec.id if place else 0
 

@@ -24,7 +24,7 @@ from serverless_dist.tasks.messages import (
     Yielded,
 )
 from serverless_dist.tasks.refs import load
-from serverless_dist.tasks.values import Cause, Failure, Form, Value, failed
+from serverless_dist.tasks.values import END, Cause, Failure, Form, Value, failed
 from serverless_dist.wire import decode
 
 _HIDDEN = frozenset(
@@ -54,6 +54,7 @@ class Executor:
         self._shipped: dict[bytes, Value] = {}
         self._codes: dict[bytes, Code] = {}
         self._actor: Any = None
+        self._result: Any = None  # of the last task, until `forget_result`
 
     def __repr__(self) -> str:
         return f"<Executor {len(self._codes)} codes, actor {type(self._actor)}>"
@@ -75,8 +76,17 @@ class Executor:
                 Failure(Cause.ACTOR, name, f"cannot go on elsewhere: {error}")
             )
 
+    def pass_on(self, creation: Run) -> Value:
+        """Return the state of an actor that another worker is to make instead."""
+        state = creation.state or END
+        if state.form != Form.STORED:
+            return state
+        return self._client.keep((self._body(state),), state.refs)  # with a new key
+
     def run(self, order: Run) -> Finished:
         """Carry a task out; whatever it raises is its outcome.
+
+        What it returns is kept, see `forget_result`.
 
         Raises
         ------
@@ -104,6 +114,13 @@ class Executor:
         seconds = time.perf_counter() - started
         return Finished(order.attempt, values, length, seconds, is_retryable)
 
+    def forget_result(self) -> None:
+        """Let what the last task has returned go.
+
+        The refs in it are to be held until the driver knows that the value holds them.
+        """
+        self._result = None
+
     def _call(self, order: Run) -> Any:
         """Return what the user's function returns."""
         spec = order.spec
@@ -127,8 +144,8 @@ class Executor:
         failure: Failure | None = None
         started = time.perf_counter()
         try:
-            for item in items:
-                results.append(target(*item))  # noqa: PERF401 - those before an error
+            for item in items:  # one by one: those before an error count
+                results.append(_finish(target(*item)))  # noqa: PERF401
         except Exception as error:
             failure = failure_of_exception(name, error, _HIDDEN)
         return results, failure, time.perf_counter() - started
@@ -136,7 +153,7 @@ class Executor:
     def _make_actor(
         self, state: Value | None, target: Callable[..., Any], args: Any, kwargs: Any
     ) -> None:
-        if state is None:
+        if state is None or state.form == Form.END:
             self._actor = target(*args, **kwargs)
         elif state.form == Form.FAILURE:
             load(state, self._client)
@@ -145,11 +162,12 @@ class Executor:
 
     def _split(self, result: Any, num_returns: int) -> tuple[Value, ...]:
         """Return one value for each ref."""
+        self._result = result
         if num_returns == 1:
             return (self._value(result),)
         if num_returns == 0:
             return ()
-        results = list(result)
+        results = self._result = list(result)
         if len(results) != num_returns:
             msg = f"num_returns is {num_returns}, but {len(results)} values came back"
             raise ValueError(msg)

@@ -30,8 +30,9 @@ class BodyReader:
     Attributes
     ----------
     limit
-        Bytes that a body may have, so that a stranger's word costs no memory; None: as
-        many as it likes.
+        Bytes that the next body may have, so that a stranger's word costs no memory.
+        As long as it is set, one body at a time comes out: what follows may have
+        another limit. None: as many as they like, and all that are complete.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -69,6 +70,8 @@ class BodyReader:
                 break
             bodies.append(data[start + 8 : stop])
             start = stop
+            if self.limit is not None:
+                break
         self._rest = data[start:]
         return bodies
 

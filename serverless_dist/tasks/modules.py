@@ -1,9 +1,10 @@
 """The modules beside the user's script: their sources travel with the code.
 
-What lies in the directory of the main script, or in the current one if there is no
-script, belongs to the user's program and is not installed where workers are. Only what
-has been imported travels. A worker that can import a module itself does so. A module
-that was edited replaces what an earlier version has left on a worker.
+What lies in the directory of the main script, or of its outermost package, or in the
+current one if there is no script, belongs to the user's program and is not installed
+where workers are. Only what has been imported travels. A worker that can import a
+module itself does so. A module that was edited replaces what an earlier version has
+left on a worker.
 """
 
 import importlib.util
@@ -32,8 +33,7 @@ def beside_script(modules: Iterable[ModuleType], main: ModuleType | None) -> Mod
     main
         The main script.
     """
-    file = getattr(main, "__file__", None)
-    root = Path(file).resolve().parent if file else Path.cwd()
+    root = _root(main)
     found: dict[str, str] = {}
     for module in modules:
         path = _source_of(module)
@@ -66,6 +66,16 @@ def _write(path: Path, place: str, source: str) -> None:
         sys.modules.pop(_module_at(Path(place)), None)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+
+
+def _root(main: ModuleType | None) -> Path:
+    """Return where the program's modules are imported from."""
+    file = getattr(main, "__file__", None)
+    if not file:
+        return Path.cwd()
+    spec = getattr(main, "__spec__", None)  # of what `python -m` runs
+    depth = 0 if spec is None else spec.name.count(".")
+    return Path(file).resolve().parents[depth]
 
 
 def _source_of(module: ModuleType) -> Path | None:

@@ -12,20 +12,24 @@ class CallShape(NamedTuple):
     """What a function takes; `least` and `most` count positional arguments alone.
 
     `signature` has neither defaults nor annotations, so that it can travel; None: the
-    function has none that can be known.
+    function has none that can be known. `hidden` are names of positional parameters
+    that mean something else as keywords.
     """
 
     signature: Signature | None
     least: int
     most: int
+    hidden: frozenset[str] = frozenset()
 
     def check(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raise a `TypeError`, as a call of the function itself would."""
         if not kwargs and self.least <= len(args) <= self.most:
             return
         if self.signature is not None:
+            # Python 3.11's `bind` takes a hidden name for the parameter's.
+            seen = {key: kwargs[key] for key in kwargs if key not in self.hidden}
             try:
-                self.signature.bind(*args, **kwargs)
+                self.signature.bind(*args, **seen)
             except TypeError as error:
                 msg = f"{name}() {error}"
                 raise TypeError(msg) from None
@@ -54,7 +58,11 @@ def shape_of(function: Callable[..., Any], *, skip: int = 0) -> CallShape:
         most = _ANY.most
     if any(each.kind is Parameter.KEYWORD_ONLY for each in must):
         most = -1  # never by position alone
-    return CallShape(Signature([*map(_bare, parameters)]), len(must), most)
+    hidden: frozenset[str] = frozenset()
+    if any(each.kind is Parameter.VAR_KEYWORD for each in parameters):
+        only = [each for each in positional if each.kind is Parameter.POSITIONAL_ONLY]
+        hidden = frozenset([each.name for each in only])
+    return CallShape(Signature([*map(_bare, parameters)]), len(must), most, hidden)
 
 
 def _is_required(parameter: Parameter) -> bool:

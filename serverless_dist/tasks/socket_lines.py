@@ -46,10 +46,11 @@ class _Connection:
         """Whether something has not been written yet."""
         return bool(self._rest)
 
-    def admit(self, worker: int) -> None:
-        """Take note of who this is."""
+    def admit(self, worker: int) -> list[bytes | bytearray]:
+        """Take note of who this is; return what it has said after its greeting."""
         self.worker = worker
         self._reader.limit = None
+        return self._reader.feed(b"")
 
     def read(self) -> list[bytes | bytearray] | None:
         """Read once; return the bodies that are complete, None at the end."""
@@ -180,8 +181,8 @@ class SocketHub:
             self._drop(connection)
             return []
         if bodies and not connection.worker:
-            self._admit(connection, bodies.pop(0))
-        return [(connection.worker, body) for body in bodies if connection.worker]
+            bodies = self._admit(connection, bodies[0])
+        return [(connection.worker, body) for body in bodies]
 
     def _accept(self) -> None:
         try:
@@ -192,16 +193,19 @@ class SocketHub:
         self._connections[end.fileno()] = _Connection(end)
         self._poll.register(end.fileno(), select.EPOLLIN)
 
-    def _admit(self, connection: _Connection, greeting: bytes | bytearray) -> None:
-        """Let a worker in that proves the key, and only once."""
+    def _admit(
+        self, connection: _Connection, greeting: bytes | bytearray
+    ) -> list[bytes | bytearray]:
+        """Let a worker in that proves the key, and only once; return its words."""
         frame = unseal(self._key, bytes(greeting))
         if isinstance(frame, Flaw) or frame.source in self._workers or not frame.source:
             self._drop(connection)
-            return
-        connection.admit(frame.source)
+            return []
         self._workers[frame.source] = connection
+        bodies = connection.admit(frame.source)
         for data in self._kept.pop(frame.source, []):
             self._write(connection, data)
+        return bodies
 
     def _write(self, connection: _Connection, data: bytes) -> None:
         was_behind = connection.is_behind

@@ -14,7 +14,7 @@ from collections import deque
 from contextlib import ExitStack, suppress
 from math import inf
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Thread
 
 import msgpack
 
@@ -40,11 +40,11 @@ from serverless_dist.tasks.messages import (
     Returned,
     Run,
     Stop,
-    pack,
     unpack,
 )
+from serverless_dist.tasks.outbox import Outbox
 from serverless_dist.tasks.store import Store
-from serverless_dist.tasks.values import Cause, Failure, failed
+from serverless_dist.tasks.values import Cause, Failure, Form, failed
 from serverless_dist.tasks.versions import versions
 
 _SOONER = 0.2, 0.3, 5.0  # of its lifetime, at least, at most: seconds before its end
@@ -76,15 +76,15 @@ class _Worker:
     ) -> None:
         self._line = line
         self._meter = meter
-        self._client = Client(invitation.worker, invitation.key.job, store, self._post)
+        self._outbox = Outbox(line, self._interrupt)
+        self._client = Client(
+            invitation.worker, invitation.key.job, store, self._outbox.post
+        )
         self._executor = Executor(self._client, self._post_later)
         self._waiting: deque[Run] = deque()  # not begun, in order
         self._steps: SimpleQueue[str] = SimpleQueue()  # what the main thread does next
-        self._outbox: deque[Message] = deque()
-        self._oldest = 0.0  # when the first message of the outbox was posted
-        self._sending = Lock()
-        self._is_shielded = False  # whether the main thread sends, to the end
-        self._is_postponed = False  # whether it was to be interrupted meanwhile
+        self._came = self._gone = 0  # tasks, as the two threads count them
+        self._raised: int | None = None  # the last attempt that was interrupted
         self._running: Run | None = None
         self._deadline = inf  # of the running task
         self._stopped: dict[int, Cause] = {}  # attempts that are to stop, and why
@@ -97,7 +97,7 @@ class _Worker:
         """Run tasks until the driver says stop, or is gone."""
         set_client(self._client)
         signal.signal(signal.SIGINT, self._interrupt)
-        self._post(Hello(os.getpid(), dict(versions())), urgent=True)
+        self._outbox.post(Hello(os.getpid(), dict(versions())), urgent=True)
         reader = Thread(target=self._read, name="serverless_dist line", daemon=True)
         reader.start()
         while self._steps.get() != "stop":
@@ -106,8 +106,9 @@ class _Worker:
                 break
             if (order := self._next()) is not None:
                 self._run(order)
+            self._gone += 1
         self._is_ending = True
-        self._post(Bye(_pack_usage(self._meter.usage())), urgent=True)
+        self._outbox.post(Bye(_pack_usage(self._meter.usage())), urgent=True)
         self._line.wake()
         reader.join(_FAREWELL)
 
@@ -133,80 +134,53 @@ class _Worker:
             self._running = None
         self._deadline = inf
         cause = self._stopped.pop(order.attempt, Cause.CANCELLED)
-        self._post(finished or _stopped(order, cause), urgent=not self._waiting)
+        # What it raised on its way out, as by a `finally`, is not why it has ended.
+        if finished is None or (order.attempt == self._raised and _is_failed(finished)):
+            finished = _stopped(order, cause)
+        self._outbox.post(finished, urgent=not self._waiting)
+        self._executor.forget_result()
 
     def _interrupt(self, number: int = 0, frame: object = None) -> None:
         """Raise in the running task, if it is the one that is to stop."""
         del number, frame
         running = self._running
-        if self._is_shielded:
-            self._is_postponed = True
-        elif running is not None and running.attempt in self._stopped:
+        if running is None or not self._is_to_stop(running):
+            return
+        if not self._outbox.postpone():
+            self._raised = running.attempt
             raise Interruption
+
+    def _is_to_stop(self, running: Run) -> bool:
+        return running.attempt in self._stopped and running.attempt != self._raised
 
     def _retire(self) -> None:
         """Hand over, and wait for the driver to let this worker go."""
         if self._is_actor:
             self._waiting.clear()
-            self._post(HandOver(self._executor.pack_actor()), urgent=True)
+            self._outbox.post(HandOver(self._executor.pack_actor()), urgent=True)
         else:
-            self._give_back(len(self._waiting))
-            self._post(Retire(), urgent=True)
+            self._pass_on()
+            self._outbox.post(Retire(), urgent=True)
         until = time.monotonic() + _FAREWELL
         with suppress(Empty):
             while self._steps.get(timeout=max(0.0, until - time.monotonic())) != "stop":
-                if self._waiting and not self._is_actor:
-                    self._give_back(len(self._waiting))
-                    self._flush()
+                if not self._is_actor:
+                    self._pass_on()
+                    self._outbox.flush()
 
-    # Messages to the driver.
-
-    def _post(self, message: Message, *, urgent: bool) -> None:
-        """Send a message, if it is urgent; else soon.
-
-        What is not urgent waits for no lock: the collector of garbage may post it
-        while this very thread sends.
-        """
-        if not self._outbox:
-            self._oldest = time.monotonic()
-        self._outbox.append(message)
-        if urgent or self._is_old():
-            self._flush(is_urgent=urgent)
+    def _pass_on(self) -> None:
+        """Have other workers run what waits here, or make the actor."""
+        waiting = list(self._waiting)
+        creation = next((o for o in waiting if o.spec.kind == Kind.CREATE), None)
+        if creation is not None:
+            self._is_actor = True
+            self._waiting.clear()
+            self._post_later(HandOver(self._executor.pass_on(creation)))
+        elif waiting:
+            self._give_back(len(waiting))
 
     def _post_later(self, message: Message) -> None:
-        self._post(message, urgent=False)
-
-    def _is_old(self) -> bool:
-        return time.monotonic() - self._oldest >= self._line.patience
-
-    def _flush(self, *, is_urgent: bool = True) -> None:
-        """Send what was posted; what is not urgent can wait for who is sending."""
-        # Half a message would be the end of the line.
-        is_outermost = threading.get_ident() == self._main and not self._is_shielded
-        if is_outermost:
-            self._is_shielded = True
-        if self._sending.acquire(blocking=is_urgent):
-            try:
-                self._send()
-            finally:
-                self._sending.release()
-        if is_outermost:
-            self._is_shielded = False
-            if self._is_postponed:
-                self._is_postponed = False
-                self._interrupt()
-
-    def _send(self) -> None:
-        messages: list[Message] = []
-        while self._outbox:
-            messages.append(self._outbox.popleft())
-        try:
-            if messages:
-                self._line.send([(pack(messages),)])
-        except Exception:
-            # The driver has to learn that what it was not told is lost.
-            _log.exception("a worker of remote tasks cannot reach its driver")
-            os._exit(1)
+        self._outbox.post(message, urgent=False)
 
     def _give_back(self, most: int) -> None:
         """Give back up to so many tasks that have not begun, the last ones."""
@@ -214,7 +188,7 @@ class _Worker:
         with suppress(IndexError):  # the main thread has begun the last one
             while len(returned) < most:
                 returned.appendleft(self._waiting.pop().attempt)
-        self._post(Returned(tuple(returned)), urgent=False)
+        self._outbox.post(Returned(tuple(returned)), urgent=False)
 
     # The thread that reads.
 
@@ -235,7 +209,7 @@ class _Worker:
 
     def _patience(self) -> float:
         """Return how long nothing may be looked after."""
-        tick = _REST if self._running is None else _TICK
+        tick = _REST if self._came == self._gone else _TICK
         if self._outbox or self._waiting:
             tick = min(tick, self._line.patience)
         return max(0.0, min(tick, self._retire_at - time.time()))
@@ -243,6 +217,7 @@ class _Worker:
     def _take(self, order: Order) -> None:
         match order:
             case Run():
+                self._came += 1
                 self._waiting.append(order)
                 self._steps.put("run")
             case Answer():
@@ -251,7 +226,7 @@ class _Worker:
                 self._executor.keep_code(digest, value)
             case Recall(most):
                 self._give_back(most)
-                self._flush()
+                self._outbox.flush()
             case Interrupt(attempt):
                 self._stop(attempt, Cause.CANCELLED)
             case Stop():
@@ -263,38 +238,42 @@ class _Worker:
             if order.attempt == attempt:
                 with suppress(ValueError):  # it has just begun
                     self._waiting.remove(order)
-                    self._post(_stopped(order, cause), urgent=True)
+                    self._outbox.post(_stopped(order, cause), urgent=True)
                     return
         running = self._running
-        is_new = attempt not in self._stopped
-        if running is not None and running.attempt == attempt and is_new:
-            self._stopped[attempt] = cause
-            signal.pthread_kill(self._main, signal.SIGINT)
+        if running is not None and running.attempt == attempt:
+            self._stopped.setdefault(attempt, cause)
 
     def _look_after(self, *, is_silent: bool) -> None:
         now = time.monotonic()
         self._heard = self._heard if is_silent else now
-        if self._outbox and self._is_old():
-            self._flush()
+        self._outbox.flush_old()
         running = self._running
         if running is not None and now >= self._deadline:
             if running.attempt not in self._stopped:
                 self._stop(running.attempt, Cause.TIMEOUT)
             elif now >= self._deadline + _GRACE:
                 self._die_of(running)
+        if running is not None and self._is_to_stop(running):
+            # Again and again: one that comes just before a system call is not noticed.
+            signal.pthread_kill(self._main, signal.SIGINT)
         if time.time() >= self._retire_at:
             self._retire_at, self._is_retiring = inf, True
             self._steps.put("retire")
-        is_idle = running is None and not self._waiting and not self._is_actor
+        is_idle = self._came == self._gone and not self._is_actor
         if is_idle and now - self._heard >= _SILENCE and self._line.is_remote:
             self._steps.put("stop")
 
     def _die_of(self, order: Run) -> None:
         """End this process, since a task does not."""
-        self._post(Retire(), urgent=False)
+        self._outbox.post(Retire(), urgent=False)
         self._give_back(len(self._waiting))
-        self._post(_stopped(order, Cause.TIMEOUT), urgent=True)
+        self._outbox.post(_stopped(order, Cause.TIMEOUT), urgent=True)
         os._exit(1)
+
+
+def _is_failed(finished: Finished) -> bool:
+    return any(value.form == Form.FAILURE for value in finished.values)
 
 
 def _stopped(order: Run, cause: Cause) -> Finished:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_task_examples import LINES as TASKS
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # What an example prints; braces hold what depends on the ranks.
 LINES = {
@@ -52,7 +54,7 @@ def test_an_example_finds_its_answer(name: str, size: int, channel: str) -> None
 
 def test_every_example_is_run() -> None:
     scripts = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert scripts == {*LINES, "allreduce"}  # test_cli.py runs that one
+    assert scripts == {*LINES, *TASKS, "allreduce"}  # test_cli.py runs that one
 
 
 def test_an_example_takes_the_size_of_its_problem() -> None:

@@ -172,7 +172,7 @@ def test_a_task_that_does_not_let_itself_be_interrupted_is_stopped_all_the_same(
         while True:
             try:
                 threading.Event().wait(60)
-            except BaseException:  # noqa: S112, PERF203 - that is the point
+            except BaseException:
                 continue
 
     with pytest.raises(sd.TaskTimeoutError, match="stubborn"):
@@ -264,7 +264,6 @@ sd.shutdown()
 
 
 def test_an_actor_whose_constructor_raises_says_so_at_each_call() -> None:
-    @sd.remote
     class Broken:
         def __init__(self) -> None:
             msg = "no luck"
@@ -273,7 +272,7 @@ def test_an_actor_whose_constructor_raises_says_so_at_each_call() -> None:
         def call(self) -> int:
             return 1
 
-    broken = Broken.remote()
+    broken = sd.remote(Broken).remote()
     with pytest.raises(sd.ActorDiedError, match="no luck"):
         sd.get(broken.call.remote())
     with pytest.raises(sd.ActorDiedError, match="Broken"):
@@ -281,7 +280,6 @@ def test_an_actor_whose_constructor_raises_says_so_at_each_call() -> None:
 
 
 def test_an_actor_that_waits_for_its_own_method_is_told() -> None:
-    @sd.remote
     class Selfish:
         def set(self, me: object) -> None:
             self.me = me
@@ -292,7 +290,7 @@ def test_an_actor_that_waits_for_its_own_method_is_told() -> None:
         def call(self) -> object:
             return sd.get(self.me.other.remote())  # type: ignore[attr-defined]
 
-    selfish = Selfish.remote()
+    selfish = sd.remote(Selfish).remote()
     sd.get(selfish.set.remote(selfish))
     with pytest.raises(sd.DeadlockError, match=r"call.*waits for.*other"):
         sd.get(selfish.call.remote())
@@ -300,7 +298,6 @@ def test_an_actor_that_waits_for_its_own_method_is_told() -> None:
 
 
 def test_tasks_that_wait_for_each_other_are_told() -> None:
-    @sd.remote
     class Board:
         def __init__(self) -> None:
             self.refs: dict[str, list[object]] = {}
@@ -316,9 +313,9 @@ def test_tasks_that_wait_for_each_other_are_told() -> None:
         other: list[object] | None = None
         while other is None:
             other = sd.get(board.read.remote(name))  # type: ignore[attr-defined]
-        return sd.get(other[0])  # type: ignore[arg-type]
+        return sd.get(other[0])  # type: ignore[call-overload]
 
-    board = Board.remote()
+    board = sd.remote(Board).remote()
     left, right = waits.remote("right", board), waits.remote("left", board)
     sd.get([board.post.remote("left", [left]), board.post.remote("right", [right])])
     with pytest.raises(sd.DeadlockError, match="waits for waits"):

@@ -112,7 +112,10 @@ def test_what_can_be_imported_already_is_not_replaced(tree: Tree) -> None:
     assert not hasattr(importlib.import_module("json"), "x")
 
 
-def test_a_module_that_was_edited_is_imported_again() -> None:
+def test_a_module_that_was_edited_is_imported_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     for number in range(3):  # of the same size, within the same second
         install({"t3_edited.py": f"x = {number}", "t3_kept.py": "x = object()"})
         assert importlib.import_module("t3_edited").x == number

@@ -53,6 +53,14 @@ class ActorTable:
             actor.put_back(calls)
             self.pump(number)
 
+    def lose_place(self, worker: Worker) -> None:
+        """Find another worker for an actor whose worker has not begun to make it."""
+        actor = self._actors.get(worker.actor)
+        if actor is not None and actor.worker is worker:
+            actor.worker = None
+            self._ledger.placement.add_actor(worker.actor)
+        worker.actor = 0
+
     def give_up(self, number: int, cause: Cause, summary: str) -> None:
         """Have an actor die that no worker can be found for."""
         actor = self._actors.get(number)

@@ -75,6 +75,8 @@ class Actor:
     def ripe(self) -> Iterator[tuple[Task, Worker]]:
         """Take out the calls that can be sent to the worker now, in order."""
         while self.worker is not None and self.is_alive and self.calls:
+            if self.worker.is_condemned:  # it may be made anew, and they wait for that
+                return
             call = self.calls[0]
             has_to_wait = call.missing or call.is_failing
             is_full = len(self.worker.backlog) >= MOST_AHEAD

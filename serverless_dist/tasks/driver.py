@@ -90,6 +90,7 @@ class Driver:
         self._usage = Usage()
         self._counting = Lock()
         self._payloads: dict[int, bytes] = {}  # of workers that were started
+        self._condemned: set[int] = set()
         self._orders: defaultdict[int, list[Order]] = defaultdict(list)
         is_pool = check_invocation(config.invocation) == POOL
         with ExitStack() as stack:
@@ -208,6 +209,7 @@ class Driver:
         for worker, how in ends:
             self._site.release(worker)
             self._payloads.pop(worker, None)
+            self._condemned.discard(worker)
             self._take(worker, Lost(how))
         self._carry_out(self._lifecycle.place(time.monotonic()))
         self._send()
@@ -264,9 +266,8 @@ class Driver:
             case Start(worker):
                 self._help(self._start, worker)
             case End(worker):
-                payload = self._payloads.get(worker)
-                if payload is not None:
-                    self._functions.kill(payload)
+                self._condemned.add(worker)
+                self._kill(worker)
             case Remove(keys):
                 self._help(self._remove, keys)
             case Begin():
@@ -303,9 +304,16 @@ class Driver:
             payload = invitation.pack()
             self._payloads[worker] = payload
             self._functions.invoke(payload)
+            if worker in self._condemned:  # while it was being started
+                self._kill(worker)
             self._add_usage(self._site.start_usage)
         except Exception as error:
             self._lose(worker, f"was not started: {error}")
+
+    def _kill(self, worker: int) -> None:
+        payload = self._payloads.get(worker)
+        if payload is not None:
+            self._functions.kill(payload)
 
     def _remove(self, keys: Sequence[bytes]) -> None:
         """Forget values, from a thread of its own: 100 MB take the kernel 10 ms."""

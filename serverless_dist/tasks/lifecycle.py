@@ -54,9 +54,10 @@ from serverless_dist.tasks.messages import (
     Yielded,
 )
 from serverless_dist.tasks.placement import Capacity, Placement
-from serverless_dist.tasks.values import END, Cause, Failure, Form, Value, failed
+from serverless_dist.tasks.values import Cause, Failure, Form, Value, failed
 from serverless_dist.tasks.waits import Waits
 
+_ENDED = Value(Form.INLINE, b"")  # what a stream itself comes to
 _FAILED_STARTS = 3  # in a row: then there is no use in starting another worker
 
 
@@ -323,7 +324,9 @@ class Lifecycle:
         worker.is_recalled = False
         taken = [self._ledger.take_attempt(client, number) for number in event.attempts]
         tasks = [a.task for a in taken if a is not None and not a.task.is_over]
-        if worker.actor:
+        if worker.actor and any(task.spec.kind == Kind.CREATE for task in tasks):
+            self._actors.lose_place(worker)
+        elif worker.actor:
             self._actors.put_back(worker.actor, tasks)
         else:
             self._ledger.placement.put_back(
@@ -340,7 +343,7 @@ class Lifecycle:
         self._failed += failure is not None
         if spec.num_returns == STREAMING:
             self._ledger.streams.finish(spec.id, failure)
-            values = values or (END,)
+            values = values or (_ENDED,)
         ids = refs_of(spec)
         if failure is not None:
             values = (failure,) * len(ids)
@@ -367,8 +370,7 @@ class Lifecycle:
         family = [task, *self._children(task)] if event.recursive else [task]
         for each in family:
             workers = [attempt.worker for attempt in each.attempts.values()]
-            failure = Failure(Cause.CANCELLED, each.spec.name, "was cancelled")
-            self._end(each, (failed(failure),))
+            self._end(each, (_cancelled(each),))
             for worker in workers if event.force else ():
                 if worker is not None and not worker.actor:
                     worker.is_condemned = True
@@ -474,6 +476,13 @@ class Lifecycle:
             for id in freed:
                 ledger.streams.drop(id)
                 self._actors.abandon(id)
+                self._stop_stream(id)
+
+    def _stop_stream(self, id: int) -> None:
+        """Cancel a generator that nobody reads any more: it may never end."""
+        task = self._ledger.tasks.get(id)
+        if task is not None and task.spec.num_returns == STREAMING:
+            self._end(task, (_cancelled(task),))
 
     def _go_on(self, id: int) -> None:
         """Take note that one more argument of a task is known."""
@@ -490,3 +499,7 @@ class Lifecycle:
         ledger.out, ledger.objects.instructions = [], []
         self._waits.note_answers(out)
         return out
+
+
+def _cancelled(task: Task) -> Value:
+    return failed(Failure(Cause.CANCELLED, task.spec.name, "was cancelled"))

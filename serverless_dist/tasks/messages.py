@@ -372,7 +372,8 @@ def stream_of(id: int) -> int | None:
 
 def pack(messages: Sequence[Message | Order]) -> bytes:
     """Return messages as the body of one message on the line."""
-    data: bytes = msgpack.packb([(_LETTERS[type(each)], each) for each in messages])
+    lettered = [(_LETTERS[type(each)], each) for each in messages]
+    data: bytes = msgpack.packb(lettered, unicode_errors="surrogatepass")
     return data
 
 
@@ -382,7 +383,9 @@ def unpack(data: bytes | bytearray | memoryview) -> list[Any]:
     >>> unpack(pack([Put(7, Value(0, b"x")), Stop()]))
     [Put(id=7, value=Value(form=0, data=b'x', refs=(), size=0)), Stop()]
     """
-    packed = msgpack.unpackb(data, use_list=False, strict_map_key=False)
+    packed = msgpack.unpackb(
+        data, use_list=False, strict_map_key=False, unicode_errors="surrogatepass"
+    )
     return [_UNPACKERS[letter](fields) for letter, fields in packed]
 
 

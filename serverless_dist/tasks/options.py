@@ -10,6 +10,7 @@ from serverless_dist.runtime.channels import check_channel
 from serverless_dist.tasks.messages import STREAMING, Policy
 
 _MEMORY = range(128, 10_241)  # MB of a function: Lambda's limits
+_MOST_COUNTED = 1_000_000_000  # of retries, restarts, ranks
 _MOST_RETURNS = 10_000
 
 Options = TypeVar(
@@ -199,8 +200,11 @@ def _check_name(name: object) -> None:
 
 def _check_count(option: str, value: object, *, least: int = 0) -> None:
     is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if not is_whole or value < least:  # type: ignore[operator]
-        msg = f"{option} is {value!r}: give a whole number, {least} or more"
+    if not is_whole or not least <= value <= _MOST_COUNTED:  # type: ignore[operator]
+        msg = (
+            f"{option} is {value!r}: give a whole number from {least} to"
+            f" {_MOST_COUNTED:,}"
+        )
         raise UsageError(msg)
 
 

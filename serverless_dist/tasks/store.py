@@ -37,6 +37,9 @@ class Store(Protocol):
         ...
 
 
+_MAPPED = 1 << 20  # bytes from which on a value is mapped, which takes a descriptor
+
+
 class SharedStore:
     """Values in the memory of one machine: a file each, in a private directory.
 
@@ -80,8 +83,8 @@ class SharedStore:
         """Map a body; it stays mapped as long as something of it is in use."""
         try:
             with (self._directory / key.decode()).open("rb") as file:
-                if not os.fstat(file.fileno()).st_size:
-                    return memoryview(b"")  # which cannot be mapped
+                if os.fstat(file.fileno()).st_size < _MAPPED:
+                    return memoryview(file.read())
                 return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except FileNotFoundError:
             raise _lost(key) from None

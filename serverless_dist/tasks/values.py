@@ -77,7 +77,8 @@ END = Value(Form.END, b"")
 
 def failed(failure: Failure) -> Value:
     """Return the value of a ref whose task failed."""
-    data: bytes = msgpack.packb(failure)
+    # Texts of errors may have what file names may have.
+    data: bytes = msgpack.packb(failure, unicode_errors="surrogatepass")
     return Value(Form.FAILURE, data, (), len(data))
 
 
@@ -87,4 +88,5 @@ def failure_of(value: Value) -> Failure:
     >>> failure_of(failed(Failure(Cause.CRASHED, "f", "was killed"))).summary
     'was killed'
     """
-    return Failure(*msgpack.unpackb(value.data, use_list=False))
+    fields = msgpack.unpackb(value.data, use_list=False, unicode_errors="surrogatepass")
+    return Failure(*fields)

@@ -179,6 +179,62 @@ def test_a_task_that_does_not_let_itself_be_interrupted_is_stopped_all_the_same(
         sd.get(stubborn.remote())
 
 
+def test_a_task_that_never_gives_way_is_stopped_all_the_same() -> None:
+    @sd.remote(timeout=0.2, retries=0)
+    def keeps_the_interpreter() -> int:
+        return sum(range(10**11))
+
+    with pytest.raises(sd.TaskTimeoutError, match="keeps_the_interpreter"):
+        sd.get(keeps_the_interpreter.remote())
+
+
+def test_texts_that_are_no_text_harm_nobody() -> None:
+    @sd.remote(retries=0)
+    def fails() -> None:
+        msg = "no file \udc80"
+        raise ValueError(msg)
+
+    with pytest.raises(ValueError, match="no file"):
+        sd.get(fails.remote())
+    assert sd.get(one.options(name="\udc80").remote()) == 1
+
+
+def test_a_number_that_no_message_can_hold_is_refused() -> None:
+    with pytest.raises(sd.UsageError, match="retries is 18446744073709551616"):
+        one.options(retries=1 << 64)
+
+
+def test_a_generator_that_nobody_reads_is_stopped() -> None:
+    @sd.remote
+    def endless() -> Iterator[int]:
+        while True:
+            yield 1
+
+    streams = [endless.remote() for _ in range(2)]
+    next(streams[0])
+    del streams
+    assert sd.get(one.remote()) == 1
+
+
+def test_more_values_may_be_had_than_there_are_descriptors(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import resource
+import numpy as np
+import serverless_dist as sd
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+sd.init("local", workers=1)
+print(len(sd.get([sd.put(np.ones(10_000)) for _ in range(200)])))
+sd.shutdown()
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "200\n"
+
+
 def test_workers_end_soon_after_their_driver_was_killed(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

@@ -2,6 +2,8 @@
 
 from serverless_dist.tasks.messages import Kind, Spec
 
+_LATE = 3.0  # seconds that a worker has to stop a task that is too late
+
 
 class Task:
     """A task that has not ended.
@@ -17,8 +19,8 @@ class Task:
     is_queued
         Whether it waits for a worker.
     is_alone
-        Whether it needs a worker for itself: it must not run twice, or its worker has
-        died while others were in line and nobody knows which was running.
+        Whether it needs a worker for itself: it must not run twice or too long, or its
+        worker has died while others were in line and nobody knows which was running.
     is_failing
         Whether it is about to end with a failure.
     is_over
@@ -39,7 +41,7 @@ class Task:
         self.missing = 0
         self.retries = spec.policy.retries
         self.is_queued = False
-        self.is_alone = not self.retries
+        self.is_alone = not self.retries or self.is_timed
         self.is_failing = False
         self.is_over = False
         self.turn = 0
@@ -47,6 +49,11 @@ class Task:
 
     def __repr__(self) -> str:
         return f"<Task {self.spec.name}: {len(self.attempts)} attempts under way>"
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether an attempt begins when it is assigned, and may not last."""
+        return self.is_plain and self.spec.policy.timeout > 0
 
     @property
     def is_plain(self) -> bool:
@@ -136,3 +143,8 @@ class Attempt:
 
     def __repr__(self) -> str:
         return f"<Attempt {self.number} at {self.task.spec.name}>"
+
+    @property
+    def latest(self) -> float:
+        """When its worker has had its time to stop it."""
+        return self.begun + self.task.spec.policy.timeout + _LATE

@@ -12,7 +12,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from math import inf
 from threading import Lock, Thread
 from typing import Self
@@ -264,7 +264,8 @@ class Driver:
     def _carry_out_rarely(self, instruction: Instruction) -> None:
         match instruction:
             case Start(worker):
-                self._help(self._start, worker)
+                if not self._help(self._start, worker):
+                    self._lose(worker, "was not started: the interpreter ends")
             case End(worker):
                 self._condemned.add(worker)
                 self._kill(worker)
@@ -275,10 +276,13 @@ class Driver:
             case Halt(attempt):
                 self._gangs.halt(attempt)
 
-    def _help(self, function: Callable[..., None], *args: object) -> None:
-        """Call a function from another thread, unless the interpreter ends."""
-        with suppress(RuntimeError):
+    def _help(self, function: Callable[..., None], *args: object) -> bool:
+        """Call a function from another thread; False: the interpreter ends."""
+        try:
             self._helpers.submit(function, *args)
+        except RuntimeError:
+            return False
+        return True
 
     def _send(self) -> None:
         """Send each worker its orders, in one body."""

@@ -28,6 +28,8 @@ class Ledger:
         Pickled functions and classes, by digest.
     gangs
         The attempts that are gangs, by number.
+    timed
+        The attempts that may not take longer than their timeout, by number.
     hurried
         The attempts that may get a second copy, by number.
     failing
@@ -45,6 +47,7 @@ class Ledger:
         self.tasks: dict[int, Task] = {}
         self.codes: dict[bytes, Value] = {}
         self.gangs: dict[int, Attempt] = {}
+        self.timed: dict[int, Attempt] = {}
         self.hurried: dict[int, Attempt] = {}
         self.failing: list[tuple[Task, Value]] = []
         self.out: list[Instruction] = []
@@ -63,6 +66,8 @@ class Ledger:
             self.out.append(Tell(worker.number, code))
         run = Run(attempt.number, spec, self.values(spec.deps), state)
         self.out.append(Tell(worker.number, run))
+        if attempt.task.is_timed:
+            self.timed[attempt.number] = attempt
         if spec.policy.speculative and spec.policy.retries:
             self.hurried[attempt.number] = attempt
         if worker.is_ending:  # it runs one task
@@ -84,8 +89,13 @@ class Ledger:
                 worker.since = self.now
         if attempt is not None:
             del attempt.task.attempts[number]
-            self.hurried.pop(number, None)
+            self.forget_times(number)
         return attempt
+
+    def forget_times(self, number: int) -> None:
+        """Take note that an attempt is not under way any more."""
+        self.hurried.pop(number, None)
+        self.timed.pop(number, None)
 
     def fail(self, task: Task, failure: Value) -> None:
         """Have a task end with a failure, once this event has been dealt with."""

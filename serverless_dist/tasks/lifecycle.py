@@ -184,6 +184,7 @@ class Lifecycle:
             workers = len(self._ledger.placement.workers)
             why = f"cannot run: all {workers} workers wait, and there may be no more"
             self._give_up(Cause.DEADLOCK, why)
+        self._stop_late(now)
         self._settle_down()
         choice = self._ledger.placement.place(now)
         for attempt in choice.attempts:
@@ -194,9 +195,23 @@ class Lifecycle:
         self._copies.start()
         return self._flush()
 
+    def _stop_late(self, now: float) -> None:
+        """Kill workers that should have stopped a task themselves, and could not."""
+        for attempt in list(self._ledger.timed.values()):
+            worker, spec = attempt.worker, attempt.task.spec
+            if worker is not None and now >= attempt.latest:
+                self._ledger.forget_times(attempt.number)
+                worker.is_condemned = True
+                self._ledger.out.append(End(worker.number))
+                summary = f"ran longer than its timeout of {spec.policy.timeout:g} s"
+                failure = Failure(Cause.TIMEOUT, spec.name, summary)
+                self._ledger.fail(attempt.task, failed(failure))
+
     def next_check(self) -> float:
         """Return when `place` has to be called even if nothing happens."""
-        return min(self._ledger.placement.next_check(), self._copies.next_check())
+        timed = [attempt.latest for attempt in self._ledger.timed.values()]
+        checks = self._ledger.placement.next_check(), self._copies.next_check()
+        return min(*checks, *timed)
 
     # Refs.
 
@@ -429,7 +444,7 @@ class Lifecycle:
         attempts = list(worker.backlog.values())
         for attempt in attempts:
             attempt.task.attempts.pop(attempt.number, None)
-            self._ledger.hurried.pop(attempt.number, None)
+            self._ledger.forget_times(attempt.number)
         tasks = [a.task for a in attempts if a.task.is_plain and not a.task.is_over]
         is_sure = len(attempts) == 1 and not worker.is_condemned
         back = []

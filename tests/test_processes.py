@@ -165,6 +165,7 @@ def test_processes_end_when_their_nursery_is_killed(
         wait_for_end(descriptor)
     with pytest.raises(CloudError, match="the nursery is gone"):
         started.invoke(b"")
+    started._nursery.signal(0, signal.SIGKILL)
     started.close()
 
 
@@ -187,6 +188,23 @@ def test_a_kill_ends_one_invocation_and_what_it_has_started(
             wait_for_end(descriptor)
         assert all(map(is_running, others))
         assert started.pids == others[:1]
+
+
+def test_a_signal_reaches_one_process(
+    tmp_path: Path, endings: queue.Queue[Ending]
+) -> None:
+    fifos = [tmp_path / name for name in ("one", "two")]
+    with closing(functions("write_pids_and_stay", endings)) as started:
+        pids = []
+        for fifo in fifos:
+            os.mkfifo(fifo)
+            started.invoke(os.fsencode(fifo))
+            pids.append(read_pids(fifo)[0])
+        started._nursery.signal(1, signal.SIGTERM)
+        assert endings.get(timeout=PATIENCE) == Ending(
+            os.fsencode(fifos[1]), -signal.SIGTERM
+        )
+        assert started.pids == pids[:1]
 
 
 def test_a_kill_reaches_a_process_that_has_hardly_begun(

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, strategies as st
 
 from serverless_dist.errors import ProtocolError
 from serverless_dist.tasks.framing import BodyReader, framed
@@ -27,6 +29,25 @@ def test_bodies_come_whole_and_in_order(seed: int, longest: int) -> None:
     reader = BodyReader()
     stream = b"".join([framed((body,)) for body in bodies])
     read = [body for part in parts(stream, rng, longest) for body in reader.feed(part)]
+    assert read == bodies
+
+
+@given(
+    sizes=st.lists(st.integers(0, 40) | st.sampled_from([262_143, 262_144, 262_145])),
+    cuts=st.lists(st.integers(0, 2_000_000)),
+)
+def test_bodies_do_not_depend_on_where_the_stream_is_cut(
+    sizes: list[int], cuts: list[int]
+) -> None:
+    bodies = [bytes([number % 256]) * size for number, size in enumerate(sizes)]
+    stream = b"".join([framed((body,)) for body in bodies])
+    ends = sorted(cut % (len(stream) + 1) for cut in cuts)
+    reader = BodyReader()
+    read = [
+        body
+        for start, stop in pairwise([0, *ends, len(stream)])
+        for body in reader.feed(stream[start:stop])
+    ]
     assert read == bodies
 
 

@@ -1,5 +1,6 @@
 """Every line between a driver and its workers, over every cloud that carries it."""
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from serverless_dist.wire import JobKey
 
 KEY = JobKey(b"j" * 16, b"s" * 32)
 SIZE = 5  # mailboxes, the driver's included
-SIZES = [1, 7, 8, 9, 65_536, 262_144, 262_145, 1_000_000]
+SIZES = [0, 1, 7, 8, 9, 65_536, 262_144, 262_145, 0, 1_000_000, 5_000_000, 0]
 
 
 class Ends:
@@ -104,6 +105,15 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Have threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
 def test_bodies_to_the_driver_come_once_and_in_order(
     ends: Ends, pool: ThreadPoolExecutor
 ) -> None:
@@ -150,11 +160,12 @@ def test_workers_are_told_apart(ends: Ends) -> None:
         assert ends.read(line, 1) == [b"to %d" % worker]
 
 
+@pytest.mark.parametrize(("count", "size"), [(200, 100), (8, 500_000)])
 def test_threads_send_bodies_that_come_whole(
-    ends: Ends, pool: ThreadPoolExecutor
+    ends: Ends, pool: ThreadPoolExecutor, restless: None, count: int, size: int
 ) -> None:
     line = ends.connect(1)
-    bodies = [bytes([number]) * 30_000 for number in range(40)]
+    bodies = [bytes([number]) * size for number in range(count)]
     sending = [pool.submit(line.send, [(body,)]) for body in bodies]
     assert sorted(ends.hear(len(bodies))) == [(1, body) for body in bodies]
     sending += [pool.submit(ends.hub.send, {1: [(body,)]}) for body in bodies]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
+from threading import Event
 
 import pytest
 
@@ -190,6 +191,54 @@ def test_a_driver_whose_mailbox_fails_says_so(broken: WrappedCloud) -> None:
         hub.expect(1, mailbox=0)
         with pytest.raises(CloudError, match="the queue is gone"):
             hub.receive(10.0)
+
+
+class DyingQueue:
+    """A mailbox that is gone as soon as somebody sends to it."""
+
+    max_body = 1_000
+
+    def __init__(self) -> None:
+        self._is_gone = Event()
+
+    def send(self, bodies: Sequence[Buffer]) -> None:
+        del bodies
+        self._is_gone.set()
+        msg = "the queue is gone"
+        raise CloudError(msg, retryable=False)
+
+    def receive(self, limit: int, wait: float) -> list[Delivery]:
+        del limit
+        if self._is_gone.wait(wait):
+            msg = "the queue is gone"
+            raise CloudError(msg, retryable=False)
+        return []
+
+    def delete(self, receipts: Sequence[str]) -> None:
+        del receipts
+
+
+def test_an_end_that_cannot_wake_itself_closes_all_the_same(
+    no_thread_is_left: None,
+) -> None:
+    mailboxes: list[Queue] = [DyingQueue() for _ in range(SIZE)]
+    cloud = WrappedCloud(MemoryCloud(SIZE), mailboxes=mailboxes)
+    line = MailboxLine(cloud, 0, SIZE, worker=1, key=KEY)
+    until(lambda: line._reader._is_polling)
+    line.close()
+
+
+def test_a_close_ends_the_poll_under_way(
+    no_thread_is_left: None, cloud: MeteredCloud, meter: Meter
+) -> None:
+    hub = MailboxHub(cloud, SIZE, KEY)
+    hub.expect(1, mailbox=0)
+    line = connect(cloud, 1, 0)
+    for end in (line, hub):
+        until(lambda end=end: end._reader._is_polling)  # type: ignore[misc]
+        end.close()
+        end.close()
+    assert meter.usage().requests["sqs:SendMessageBatch"] == 2
 
 
 def test_no_thread_is_left(no_thread_is_left: None, cloud: MeteredCloud) -> None:

@@ -1,6 +1,7 @@
 """Lines on one machine: who is let in, who is waited for, and how it ends."""
 
 import os
+import resource
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -41,6 +42,18 @@ def stranger(directory: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as end:
         end.connect(os.fspath(directory / NAME))
         yield end
+
+
+@contextmanager
+def no_descriptor_is_free() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def hear(hub: SocketHub) -> list[tuple[int, bytes]]:
@@ -160,6 +173,43 @@ def test_a_worker_may_go_on_at_once_after_its_greeting(
         while len(bodies) < 2:
             bodies += hear(hub)
         assert bodies == [(1, bytes(size)), (1, b"end")]
+
+
+def test_what_was_kept_for_a_worker_goes_with_it(
+    directory: Path, hub: SocketHub
+) -> None:
+    hub.send({1: [(b"kept",)]})
+    hub.forget(1)
+    with closing(SocketLine(directory, 1, KEY)) as line:
+        line.send([(b"hello",)])
+        assert hear(hub) == [(1, b"hello")]
+        hub.send({1: [(b"next",)]})
+        assert line.receive(10.0) == [b"next"]
+
+
+def test_half_a_body_of_a_worker_that_has_died_is_dropped(
+    directory: Path, hub: SocketHub
+) -> None:
+    dying = SocketLine(directory, 1, KEY)
+    dying.send([(b"whole",)])
+    dying._end.sendall(framed((bytes(1_000),))[:500])
+    dying.close()
+    assert hub.receive(0.0) == [(1, b"whole")]
+    with closing(SocketLine(directory, 2, KEY)) as line:
+        line.send([(b"next",)])
+        assert hear(hub) == [(2, b"next")]
+    hub.send({1: [(b"to nobody",)]})
+    hub.forget(1)
+
+
+def test_who_comes_while_no_descriptor_is_free_is_let_in_later(
+    directory: Path, hub: SocketHub
+) -> None:
+    with closing(SocketLine(directory, 1, KEY)) as line:
+        line.send([(b"hello",)])
+        with no_descriptor_is_free():
+            assert hub.receive(10.0) == []
+        assert hear(hub) == [(1, b"hello")]
 
 
 def test_one_read_brings_many_bodies(directory: Path, hub: SocketHub) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from serverless_dist.cloud import MemoryBlobs, Meter, MeteredBlobs
 from serverless_dist.errors import CloudError, ObjectLostError
+from serverless_dist.tasks.mapped import mapped
 from serverless_dist.tasks.store import BlobStore, SharedStore, Store
 
 PREFIX = "job/objects/"
@@ -100,6 +101,46 @@ class TestSharedStore(StoreSuite):
         assert sum(f" {inode} " in line for line in lines) == 2
         assert held[0] == held[1]
 
+    def test_values_in_use_hold_no_descriptors(self) -> None:
+        """A process may have a thousand of them, and more large values in use."""
+        store = self.make(0)
+        keys = [store.put((bytes(size),)) for size in range(20)]
+        before = set(os.listdir("/proc/self/fd"))
+        held = [store.get(key) for key in keys]
+        assert set(os.listdir("/proc/self/fd")) == before
+        assert [value.nbytes for value in held] == list(range(20))
+
+    def test_a_value_is_in_memory_until_no_part_of_it_is_in_use(self) -> None:
+        store = self.make(0)
+        key = store.put((b"head", np.arange(100_000).data))
+        inode = os.stat(self._path / key.decode()).st_ino
+
+        def is_mapped() -> bool:
+            return f" {inode} " in Path("/proc/self/maps").read_text()
+
+        value = store.get(key)
+        array = np.frombuffer(value[4:], dtype=np.int64)[99_000:]
+        del value
+        assert is_mapped()
+        assert list(array) == list(range(99_000, 100_000))
+        with pytest.raises(ValueError, match="cannot set WRITEABLE"):
+            array.flags.writeable = True
+        del array
+        assert not is_mapped()
+
+    def test_a_put_that_is_interrupted_keeps_no_part(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(descriptor: int, views: list[memoryview]) -> int:
+            del descriptor, views
+            raise KeyboardInterrupt
+
+        store = self.make(0)
+        monkeypatch.setattr(os, "writev", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            store.put((bytes(2_000),))
+        assert list(self._path.iterdir()) == []
+
     def test_what_the_kernel_takes_in_parts_is_whole(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -128,6 +169,11 @@ class TestSharedStore(StoreSuite):
         assert list(self._path.iterdir()) == []
         monkeypatch.undo()
         assert bytes(store.get(store.put((b"next",)))) == b"next"
+
+
+def test_what_the_kernel_does_not_map_is_an_error() -> None:
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        mapped(-1, 10)
 
 
 class TestBlobStore(StoreSuite):

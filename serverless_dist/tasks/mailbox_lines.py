@@ -6,6 +6,7 @@ What an earlier worker of the mailbox was sent is dropped by the later one.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Condition, Lock, Thread
 
@@ -77,7 +78,8 @@ class _Reader:
             self._changed.notify_all()
             is_polling = self._is_polling
         if is_polling:
-            self._transport.wake()
+            with suppress(ServerlessDistError):  # then the poll ends by itself
+                self._transport.wake()
         self._thread.join(_GOODBYE)
 
     def _read(self) -> None:

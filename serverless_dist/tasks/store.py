@@ -1,6 +1,5 @@
 """Where large values lie until nobody refers to them."""
 
-import mmap
 import os
 from collections.abc import Sequence
 from itertools import count, islice
@@ -9,6 +8,7 @@ from typing import Protocol
 
 from serverless_dist.cloud import Blobs
 from serverless_dist.errors import CloudError, ObjectLostError
+from serverless_dist.tasks.mapped import mapped
 from serverless_dist.transport.vectors import MAX_PIECES, advance, pieces
 from serverless_dist.wire import Body
 
@@ -35,9 +35,6 @@ class Store(Protocol):
     def close(self) -> None:
         """Give back what is held; twice is no error."""
         ...
-
-
-_MAPPED = 1 << 20  # bytes from which on a value is mapped, which takes a descriptor
 
 
 class SharedStore:
@@ -77,15 +74,16 @@ class SharedStore:
                 f"{size:,} bytes: {error.strerror}"
             )
             raise CloudError(msg, retryable=False) from error
+        except BaseException:  # the task that puts it is interrupted
+            path.unlink(missing_ok=True)
+            raise
         return name.encode()
 
     def get(self, key: bytes) -> memoryview:
         """Map a body; it stays mapped as long as something of it is in use."""
         try:
-            with (self._directory / key.decode()).open("rb") as file:
-                if os.fstat(file.fileno()).st_size < _MAPPED:
-                    return memoryview(file.read())
-                return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            with (self._directory / key.decode()).open("rb", buffering=0) as file:
+                return mapped(file.fileno(), os.fstat(file.fileno()).st_size)
         except FileNotFoundError:
             raise _lost(key) from None
 

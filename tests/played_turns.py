@@ -1,8 +1,16 @@
 """What happens between a played session and its workers, in turns."""
 
 from serverless_dist.tasks.instructions import Lost
-from serverless_dist.tasks.messages import DRIVER, STREAMING, Finished, Run, Spec
-from serverless_dist.tasks.values import Value
+from serverless_dist.tasks.messages import (
+    DRIVER,
+    STREAMING,
+    Ask,
+    Finished,
+    Run,
+    Spec,
+    Submit,
+)
+from serverless_dist.tasks.values import Cause, Form, Value, failure_of
 from tests.played_session import PlayedSession, inline
 from tests.played_workers import PlayedWorker
 
@@ -127,3 +135,38 @@ def end_or_begin(session: PlayedSession, worker: PlayedWorker) -> None:
     elif worker.line and not worker.running and not worker.has_ended:
         worker.begin()
         session.events += 1
+
+
+def has_result(session: PlayedSession, ref: int) -> bool:
+    """Return whether a ref has come to a value, and to no failure."""
+    value = session.value(ref)
+    return value is not None and value.form in (Form.INLINE, Form.STORED)
+
+
+def cause(value: Value | None) -> Cause:
+    """Return why there is no value."""
+    assert value is not None
+    return Cause(failure_of(value).cause)
+
+
+def wait_for(session: PlayedSession, worker: PlayedWorker, *refs: int) -> None:
+    """Have the running task wait for refs, however long it takes."""
+    assert worker.running is not None
+    session.requests += 1
+    worker.ask(
+        Ask(
+            session.requests, refs, len(refs), eager=True, wants_values=True,
+            task=worker.running.spec.id, is_patient=True,
+        )
+    )  # fmt: skip
+    hear(session, worker)
+
+
+def submit_child(session: PlayedSession, worker: PlayedWorker) -> int:
+    """Have the running task submit another one."""
+    assert worker.running is not None
+    spec = session.spec(parent=worker.running.spec.id, ids=worker.ids)
+    worker.refs[spec.id] += 1
+    worker.say(Submit(spec))
+    hear(session, worker)
+    return spec.id

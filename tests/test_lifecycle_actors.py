@@ -12,13 +12,15 @@ from serverless_dist.tasks.messages import (
     Policy,
     Submit,
 )
-from serverless_dist.tasks.values import Cause, Form, Value, failure_of
+from serverless_dist.tasks.values import Cause, failure_of
 from tests.played_session import PlayedSession, inline, stored
 from tests.played_turns import (
     assign,
     begin,
+    cause,
     end,
     fail,
+    has_result,
     hear,
     lose,
     read,
@@ -48,17 +50,6 @@ def made(session: PlayedSession) -> PlayedWorker:
     end(session, worker)
     read(worker)
     return worker
-
-
-def has_result(session: PlayedSession, ref: int) -> bool:
-    """Return whether a ref has come to a value, and to no failure."""
-    value = session.value(ref)
-    return value is not None and value.form in (Form.INLINE, Form.STORED)
-
-
-def cause(value: Value | None) -> Cause:
-    assert value is not None
-    return Cause(failure_of(value).cause)
 
 
 def begun(worker: PlayedWorker) -> list[int]:

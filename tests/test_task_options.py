@@ -232,3 +232,13 @@ def test_the_first_parameters_can_be_left_out() -> None:
     shape_of(variable, skip=1).check("f", (1,), {})
     with pytest.raises(TypeError, match="too many positional arguments"):
         shape_of(plain, skip=1).check("f", (1, 2), {})
+
+
+@pytest.mark.parametrize("value", ["yes", 3, None])
+def test_speculative_is_true_or_false(value: object) -> None:
+    with pytest.raises(sd.UsageError, match="speculative is"):
+        sd.remote(speculative=value)(abs_of)
+
+
+def abs_of(x: int) -> int:
+    return abs(x)

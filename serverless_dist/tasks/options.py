@@ -56,6 +56,9 @@ class TaskOptions:
         _check_timeout(self.timeout)
         _check_memory(self.memory)
         _check_classes(self.retry_exceptions)
+        if not isinstance(self.speculative, bool):
+            msg = f"speculative is {self.speculative!r}: give True or False"
+            raise UsageError(msg)
 
     @property
     def worth_retrying(self) -> tuple[type[BaseException], ...]:

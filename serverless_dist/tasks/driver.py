@@ -217,9 +217,13 @@ class Driver:
     def _ripe_ends(self) -> list[tuple[int, str]]:
         """Return which workers have ended, once their last words may have come."""
         now = time.monotonic()
-        ripe = [(worker, how) for when, worker, how in self._ends if when <= now]
-        if ripe:
-            self._ends = deque(end for end in self._ends if end[0] > now)
+        ripe = []
+        for _ in range(len(self._ends)):  # others append meanwhile
+            end = self._ends.popleft()
+            if end[0] <= now:
+                ripe.append(end[1:])
+            else:
+                self._ends.append(end)
         return ripe
 
     def _receive(self, *, is_last: bool) -> Iterator[tuple[int, Event]]:
@@ -237,7 +241,7 @@ class Driver:
 
     def _patience(self) -> float:
         now = time.monotonic()
-        ends = min((when for when, _, _ in self._ends), default=inf)
+        ends = min([when for when, _, _ in self._ends.copy()], default=inf)
         when = min(self._lifecycle.next_check(), ends, now + _LONGEST_WAIT)
         return max(0.0, when - now)
 

@@ -97,6 +97,7 @@ class ActorTable:
         actor = self._actors[number]
         if failure is None:
             actor.is_alive = True
+            self._forget_state(actor)  # its worker has it, and holds its refs
             if not actor.task.is_over:
                 self._end(actor.task, _MADE)
             return
@@ -160,9 +161,11 @@ class ActorTable:
         """Find a new worker for an actor whose worker's time is over."""
         worker = self._ledger.placement.workers[client]
         actor = self._actors.get(worker.actor)
-        if actor is None or actor.worker is not worker:
+        if actor is None or actor.worker is not worker or worker.is_condemned:
             self._ledger.discard((event.state,))
             return
+        for ref in event.state.refs:  # the worker that holds them ends
+            self._ledger.objects.hold(ref)
         self._forget_state(actor)
         actor.state = event.state
         calls = actor.hand_over()
@@ -196,6 +199,8 @@ class ActorTable:
         self._ledger.let_go(actor.task.spec)
 
     def _forget_state(self, actor: Actor) -> None:
-        if actor.state is not None:
-            self._ledger.discard((actor.state,))
-            actor.state = None
+        state, actor.state = actor.state, None
+        if state is not None:
+            self._ledger.discard((state,))
+            for ref in state.refs:
+                self._ledger.objects.release(ref)

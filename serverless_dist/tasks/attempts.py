@@ -79,7 +79,7 @@ class Worker:
     backlog
         The attempts that it has, the running one first.
     waits
-        How many of its threads wait for a value.
+        How many answers its task waits for.
     is_recalled
         Whether it was asked to give attempts back and has not answered.
     is_condemned

@@ -8,7 +8,6 @@ that holds. So `release` takes no lock, and posting what is not urgent must take
 that the thread may hold already.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from itertools import count
 from queue import SimpleQueue
@@ -203,13 +202,13 @@ class Client:
             None: wait for as long as it takes.
         """
         request = next(self._requests)
-        is_main = threading.current_thread() is threading.main_thread()
-        task = self.task if is_main else 0
+        is_patient = timeout is None
         ask = Ask(
-            request, tuple(ids), needed, eager, wants_values, task, timeout is None
+            request, tuple(ids), needed, eager, wants_values, self.task, is_patient
         )
-        waiter = self._send(request, ask)
+        self._check()
         try:
+            waiter = self._send(request, ask)
             if not waiter.wait(_LONGEST if timeout is None else timeout):
                 self._post(Unask(request), urgent=True)
                 waiter.wait(_LONGEST)
@@ -248,7 +247,7 @@ class Client:
             needed=len(ids),
             eager=False,
             wants_values=wants_values,
-            task=0,
+            task=self.task,  # who gets a future most often waits for it
             is_patient=True,
         )
         self._post(ask, urgent=True)

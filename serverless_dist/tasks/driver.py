@@ -210,8 +210,10 @@ class Driver:
             self._site.release(worker)
             self._payloads.pop(worker, None)
             self._condemned.discard(worker)
+            self._orders.pop(worker, None)
             self._take(worker, Lost(how))
-        self._carry_out(self._lifecycle.place(time.monotonic()))
+        if not self._is_closing:
+            self._carry_out(self._lifecycle.place(time.monotonic()))
         self._send()
 
     def _ripe_ends(self) -> list[tuple[int, str]]:

@@ -128,16 +128,17 @@ class Executor:
         args, kwargs = unpack_arguments([self._body(spec.payload)], values)
         if spec.kind == Kind.METHOD:
             return _finish(getattr(self._actor, spec.method)(*args, **kwargs))
-        target = self._code(spec.code).target
+        code = self._code(spec.code)
+        target = code.target
         if spec.kind == Kind.MAP:
-            return self._map(spec.name, target, *args)
+            return self._map(spec.name, code, *args)
         if spec.kind == Kind.CREATE:
             self._make_actor(order.state, target, args, kwargs)
             return None
         return _finish(target(*args, **kwargs))
 
     def _map(
-        self, name: str, target: Callable[..., Any], items: Iterable[Sequence[Any]]
+        self, name: str, code: Code, items: Iterable[Sequence[Any]]
     ) -> tuple[list[Any], Failure | None, float]:
         """Return results up to the first item that raises, its failure, and seconds."""
         results: list[Any] = []
@@ -145,8 +146,10 @@ class Executor:
         started = time.perf_counter()
         try:
             for item in items:  # one by one: those before an error count
-                results.append(_finish(target(*item)))  # noqa: PERF401
+                results.append(_finish(code.target(*item)))  # noqa: PERF401
         except Exception as error:
+            if isinstance(error, code.retry_exceptions):  # then the whole batch is
+                raise
             failure = failure_of_exception(name, error, _HIDDEN)
         return results, failure, time.perf_counter() - started
 

@@ -1,8 +1,9 @@
 """Gangs: tasks that run on several ranks at once, each with its communicator.
 
 A gang is a run of its own (`runtime.run`): ranks start together, talk over their own
-channel, and end together. Its function and arguments are unpickled by the ranks, never
-by the driver. Its value is the list of what the ranks return.
+channel, and end together. Its function and arguments are unpickled by the ranks alone;
+what the ranks return by the gang's thread, in the driver's process. Its value is the
+list of that.
 """
 
 import time
@@ -82,7 +83,7 @@ class Gangs:
 
     def close(self) -> None:
         """Stop all gangs and wait for them."""
-        for _, cancelled in self._under_way.values():
+        for _, cancelled in list(self._under_way.values()):
             cancelled.set()
         for thread, _ in list(self._under_way.values()):
             thread.join(_GOODBYE)

@@ -231,10 +231,12 @@ class Lifecycle:
 
     def _ship(self, client: int, event: Ship) -> None:
         del client
-        if event.digest not in self._ledger.codes:
-            self._ledger.codes[event.digest] = event.value
-            for ref in event.value.refs:
-                self._ledger.objects.hold(ref)
+        if event.digest in self._ledger.codes:  # another client's copy
+            self._ledger.discard((event.value,))
+            return
+        self._ledger.codes[event.digest] = event.value
+        for ref in event.value.refs:
+            self._ledger.objects.hold(ref)
 
     def _submit(self, client: int, event: Submit) -> None:
         spec = event.spec
@@ -292,6 +294,7 @@ class Lifecycle:
                 self._ledger.discard(event.values)
             return
         task = attempt.task
+        self._waits.end_task(client, task.spec.id)
         self._megabyte_seconds += event.seconds * task.spec.policy.memory
         failure = failure_in(event.values)
         if task.spec.kind == Kind.CREATE:

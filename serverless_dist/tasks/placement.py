@@ -143,7 +143,7 @@ class Placement:
         times = [
             worker.since + (idle if worker.is_ready else START_SECONDS)
             for worker in self.workers.values()
-            if not worker.is_ready or worker.is_idle
+            if not worker.is_ready or (worker.is_idle and not self._queue)
         ]
         return min(times, default=inf)
 

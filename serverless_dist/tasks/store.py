@@ -1,13 +1,14 @@
 """Where large values lie until nobody refers to them."""
 
 import os
+import re
 from collections.abc import Sequence
 from itertools import count, islice
 from pathlib import Path
 from typing import Protocol
 
 from serverless_dist.cloud import Blobs
-from serverless_dist.errors import CloudError, ObjectLostError
+from serverless_dist.errors import CloudError, ObjectLostError, ProtocolError
 from serverless_dist.tasks.mapped import mapped
 from serverless_dist.transport.vectors import MAX_PIECES, advance, pieces
 from serverless_dist.wire import Body
@@ -35,6 +36,9 @@ class Store(Protocol):
     def close(self) -> None:
         """Give back what is held; twice is no error."""
         ...
+
+
+_NAME = re.compile(r"\d+-\d+")  # owner and number
 
 
 class SharedStore:
@@ -82,7 +86,7 @@ class SharedStore:
     def get(self, key: bytes) -> memoryview:
         """Map a body; it stays mapped as long as something of it is in use."""
         try:
-            with (self._directory / key.decode()).open("rb", buffering=0) as file:
+            with (self._directory / _checked(key)).open("rb", buffering=0) as file:
                 return mapped(file.fileno(), os.fstat(file.fileno()).st_size)
         except FileNotFoundError:
             raise _lost(key) from None
@@ -90,7 +94,7 @@ class SharedStore:
     def delete(self, keys: Sequence[bytes]) -> None:
         """Remove files; what is mapped stays where it is mapped."""
         for key in keys:
-            (self._directory / key.decode()).unlink(missing_ok=True)
+            (self._directory / _checked(key)).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Do nothing: the directory is the session's."""
@@ -137,6 +141,15 @@ class BlobStore:
 
     def close(self) -> None:
         """Do nothing: the cloud is the session's."""
+
+
+def _checked(key: bytes) -> str:
+    """Return the name that a key ends with; others' keys are not to lead elsewhere."""
+    name = key.decode(errors="replace")
+    if not _NAME.fullmatch(name):
+        msg = f"{name!r} is no key of the object store"
+        raise ProtocolError(msg)
+    return name
 
 
 def _write(descriptor: int, body: Body) -> None:

@@ -32,6 +32,7 @@ class PackedCode:
     def __init__(self, code: Code) -> None:
         self.code = code
         self._lock = Lock()
+        self._job = b""  # the session that it was packed for
         self._packed: tuple[bytes, Body, Sequence[int]] | None = None
 
     def __repr__(self) -> str:
@@ -46,20 +47,21 @@ class PackedCode:
         UnpicklableError
             Names what cannot be pickled.
         """
-        digest, body, refs = self._packed or self._pack(client)
+        is_packed = self._packed is not None and self._job == client.job
+        digest, body, refs = (is_packed and self._packed) or self._pack(client)
         client.ship(digest, lambda: client.keep(body, refs))
         return digest
 
     def _pack(self, client: Client) -> tuple[bytes, Body, Sequence[int]]:
         with self._lock:
-            if self._packed is None:
+            if self._packed is None or self._job != client.job:
                 modules: Mapping[str, str] = {}
                 if client.ships_modules:
                     main = sys.modules.get("__main__")
                     modules = beside_script(list(sys.modules.values()), main)
                 with noting_refs() as refs:
                     digest, body = pack_code(self.code, modules)
-                self._packed = digest, body, refs
+                self._packed, self._job = (digest, body, refs), client.job
         return self._packed
 
 

@@ -30,6 +30,12 @@ class Waits:
         for key in [key for key in self._asks if key[0] == client]:
             del self._asks[key]
 
+    def end_task(self, client: int, task: int) -> None:
+        """Take note that a task has ended, whatever it was waiting for."""
+        for key, ask in list(self._asks.items()):
+            if key[0] == client and ask.task == task:
+                self._let_go_on(*key)
+
     @property
     def are_patient(self) -> bool:
         """Whether none of those who wait will stop waiting."""
@@ -39,10 +45,7 @@ class Waits:
         """Take note of whom these instructions let go on."""
         for each in out if self._asks else ():
             if type(each) is Tell and type(each.order) is Answer:
-                ask = self._asks.pop((each.client, each.order.request), None)
-                worker = self._ledger.placement.workers.get(each.client)
-                if ask is not None and worker is not None:
-                    worker.waits -= 1
+                self._let_go_on(each.client, each.order.request)
 
     def ask(self, client: int, event: Ask) -> None:
         """Answer as soon as enough is known; the task may give its slot back."""
@@ -69,6 +72,12 @@ class Waits:
     def unask(self, client: int, event: Unask) -> None:
         """Answer with what is known."""
         self._ledger.objects.answer(client, event.request)
+
+    def _let_go_on(self, client: int, request: int) -> None:
+        ask = self._asks.pop((client, request), None)
+        worker = self._ledger.placement.workers.get(client)
+        if ask is not None and worker is not None:
+            worker.waits -= 1
 
     def _waits_for(self, id: int) -> Iterator[int]:
         """Return the tasks that have to end before this one can go on."""

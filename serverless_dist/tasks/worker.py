@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from math import inf
 from queue import Empty, SimpleQueue
 from threading import Thread
+from types import FrameType
 
 import msgpack
 
@@ -140,11 +141,11 @@ class _Worker:
         self._outbox.post(finished, urgent=not self._waiting)
         self._executor.forget_result()
 
-    def _interrupt(self, number: int = 0, frame: object = None) -> None:
+    def _interrupt(self, number: int = 0, frame: FrameType | None = None) -> None:
         """Raise in the running task, if it is the one that is to stop."""
-        del number, frame
+        del number
         running = self._running
-        if running is None or not self._is_to_stop(running):
+        if running is None or not self._is_to_stop(running) or _is_in_del(frame):
             return
         if not self._outbox.postpone():
             self._raised = running.attempt
@@ -240,9 +241,8 @@ class _Worker:
                     self._waiting.remove(order)
                     self._outbox.post(_stopped(order, cause), urgent=True)
                     return
-        running = self._running
-        if running is not None and running.attempt == attempt:
-            self._stopped.setdefault(attempt, cause)
+        # It runs, or is about to; of one that has ended nobody will ask.
+        self._stopped.setdefault(attempt, cause)
 
     def _look_after(self, *, is_silent: bool) -> None:
         now = time.monotonic()
@@ -270,6 +270,15 @@ class _Worker:
         self._give_back(len(self._waiting))
         self._outbox.post(_stopped(order, Cause.TIMEOUT), urgent=True)
         os._exit(1)
+
+
+def _is_in_del(frame: FrameType | None) -> bool:
+    """Return whether Python would drop what is raised here."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_failed(finished: Finished) -> bool:

@@ -1,4 +1,4 @@
-"""An actor whose worker's time is over goes on in another one, with all it refers to."""
+"""An actor whose worker's time is over goes on elsewhere, with all it refers to."""
 
 import os
 from collections.abc import Iterator

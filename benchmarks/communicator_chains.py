@@ -127,6 +127,14 @@ class ChainedBlobs:
         self._chain.send([key], 1)
         return self._blobs.put(key, data, if_absent=if_absent)
 
+    def swap(self, key: str, old: Buffer | None, new: Buffer) -> bool:
+        """Swap, after the time of its requests."""
+        length = self._chain.length
+        time.sleep(LATENCY)
+        self._chain.receive(length, [key])
+        self._chain.send([key], 1)
+        return self._blobs.swap(key, old, new)
+
     def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
         """Get, after the time of a request."""
         length = self._chain.length

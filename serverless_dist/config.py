@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from serverless_dist.cloud.deployment import SECRET_VARIABLE
 from serverless_dist.cloud.limits import VCPU_MEMORY_MB
 from serverless_dist.errors import UsageError
 
@@ -27,7 +28,12 @@ COLLECTIVES = (
 """The collectives whose algorithms can be set."""
 
 _TEXTS = ("cloud", "channel", "fabric", "region", "endpoint", "invocation")
-_NUMBERS = (("timeout", float), ("memory_mb", int), ("worker_seconds", float))
+_NUMBERS = (
+    ("timeout", float),
+    ("memory_mb", int),
+    ("worker_seconds", float),
+    ("mailbox_wait", float),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Config:
         The URL of an AWS emulator to use instead of starting one;
         ``SERVERLESS_DIST_ENDPOINT``.
     memory_mb
-        The memory of a function that dollars are computed for;
+        The memory of the function that is used, and that dollars are computed for;
         ``SERVERLESS_DIST_MEMORY_MB``. 1,769 MB come with one whole vCPU.
     worker_seconds
         How long a worker of remote tasks may live before another one takes over;
@@ -60,6 +66,9 @@ class Config:
     invocation
         ``pool``: a worker runs one task after another. ``task``: each task is an
         invocation of its own; ``SERVERLESS_DIST_INVOCATION``.
+    mailbox_wait
+        Seconds to wait on AWS for mailboxes that other jobs have;
+        ``SERVERLESS_DIST_MAILBOX_WAIT``. 0: not at all.
     algorithms
         The algorithm to use for each collective, by name, where it is not to be
         chosen; ``SERVERLESS_DIST_ALLREDUCE`` and so on for each of `COLLECTIVES`.
@@ -74,6 +83,7 @@ class Config:
     memory_mb: int = VCPU_MEMORY_MB
     worker_seconds: float = 0.0
     invocation: str = "pool"
+    mailbox_wait: float = 0.0
     algorithms: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
@@ -103,6 +113,39 @@ class Config:
             if environ.get(_PREFIX + name.upper())
         }
         return cls(**values)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConfig:
+    """What a function of Lambda knows of itself.
+
+    Attributes
+    ----------
+    function
+        Its name.
+    secret
+        What the keys of jobs are derived from.
+    """
+
+    function: str
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "FunctionConfig":
+        """Return what the environment of the function says.
+
+        Raises
+        ------
+        UsageError
+            This is no function that was deployed by this package.
+        """
+        environ = os.environ if environ is None else environ
+        try:
+            secret = bytes.fromhex(environ[SECRET_VARIABLE])
+            return cls(environ["AWS_LAMBDA_FUNCTION_NAME"], secret)
+        except (KeyError, ValueError):
+            msg = f"this is not a deployed function: {SECRET_VARIABLE} is not set"
+            raise UsageError(msg) from None
 
 
 def _number(name: str, text: str, number: type[float] | type[int]) -> float | int:

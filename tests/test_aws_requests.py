@@ -160,7 +160,7 @@ class TestSqsQueue:
         queue = SqsQueue(service, "http://x/lab-0", pool)
         queue.send([])
         queue.delete([])
-        SnsTopic(service, ["a:b"], 1, pool).publish([])
+        SnsTopic(service, ["a:b"], range(1), pool).publish([])
         S3Blobs(service, "lab", pool).delete([])
         assert service.requests == []
 
@@ -213,7 +213,7 @@ class TestSqsQueue:
 class TestSnsTopic:
     def test_targets_are_one_attribute(self, pool: ThreadPoolExecutor) -> None:
         service = ScriptedService()
-        topic = SnsTopic(service, ["arn:lab-data-0"], 4, pool)
+        topic = SnsTopic(service, ["arn:lab-data-0"], range(4), pool)
         topic.publish([Entry(b"hi", (0, 3)), Entry(b"ho", (1,))])
         ((operation, arguments),) = service.requests
         assert operation == "publish_batch"
@@ -229,13 +229,13 @@ class TestSnsTopic:
     def test_failed_entries_are_published_again(self, pool: ThreadPoolExecutor) -> None:
         # SNS calls throttling the sender's fault; it passes all the same.
         service = ScriptedService(failed("1", code="Throttled", sender=True))
-        topic = SnsTopic(service, ["arn:lab-data-0"], 1, pool)
+        topic = SnsTopic(service, ["arn:lab-data-0"], range(1), pool)
         topic.publish([Entry(b"a", (0,)), Entry(b"b", (0,))])
         assert service.sent("PublishBatchRequestEntries") == [["a", "b"], ["b"]]
 
     def test_batches_count_the_attributes(self, pool: ThreadPoolExecutor) -> None:
         service = ScriptedService()
-        topic = SnsTopic(service, ["arn:lab-data-0"], 200, pool)
+        topic = SnsTopic(service, ["arn:lab-data-0"], range(200), pool)
         everyone = tuple(range(200))
         half = (SNS_MAX_BYTES // 2 - 1_000) // 4 * 3
         assert 2 * text_size(half) < SNS_MAX_BYTES
@@ -331,6 +331,48 @@ class TestS3Blobs:
         service = ScriptedService(there)
         assert S3Blobs(service, "lab", pool).put("k", b"mine", if_absent=True) is False
         assert len(service.requests) == 1
+
+    def test_a_swap_replaces_the_very_version_that_it_has_compared(
+        self, pool: ThreadPoolExecutor
+    ) -> None:
+        found = {"Body": b"old", "ETag": '"tag"'}
+        service = ScriptedService(found, busy("ConditionalRequestConflict"))
+        assert S3Blobs(service, "lab", pool).swap("k", b"old", b"new") is True
+        assert [name for name, _ in service.requests] == [
+            "get_object",
+            "put_object",
+            "put_object",
+        ]
+        assert [a["IfMatch"] for _, a in service.requests[1:]] == ['"tag"'] * 2
+
+    def test_a_swap_sends_no_put_in_vain(self, pool: ThreadPoolExecutor) -> None:
+        service = ScriptedService({"Body": b"other", "ETag": '"tag"'})
+        assert S3Blobs(service, "lab", pool).swap("k", b"old", b"new") is False
+        assert len(service.requests) == 1
+
+    @pytest.mark.parametrize("code", ["NoSuchKey", "PreconditionFailed"])
+    def test_a_swap_that_comes_late_replaces_nothing(
+        self, pool: ThreadPoolExecutor, code: str
+    ) -> None:
+        found = {"Body": b"old", "ETag": '"tag"'}
+        service = ScriptedService(found, Refusal("no", retryable=False, code=code))
+        assert S3Blobs(service, "lab", pool).swap("k", b"old", b"new") is False
+        assert len(service.requests) == 2
+
+    @pytest.mark.parametrize("now", [b"new", b"other"])
+    def test_a_swap_whose_answer_was_lost_knows_its_own_data(
+        self, pool: ThreadPoolExecutor, now: bytes
+    ) -> None:
+        found = {"Body": b"old", "ETag": '"tag"'}
+        lost = Refusal("no", retryable=False, code="PreconditionFailed", attempts=2)
+        service = ScriptedService(found, lost, {"Body": now})
+        swapped = S3Blobs(service, "lab", pool).swap("k", b"old", b"new")
+        assert swapped is (now == b"new")
+
+    def test_a_swap_that_is_refused_raises(self, pool: ThreadPoolExecutor) -> None:
+        denied = Refusal("no", retryable=False, code="AccessDenied")
+        with pytest.raises(Refusal):
+            S3Blobs(ScriptedService(denied), "lab", pool).swap("k", b"old", b"new")
 
     def test_attempts_are_counted_over_repetitions(
         self, pool: ThreadPoolExecutor

@@ -194,6 +194,10 @@ class LoggingBlobs(MemoryBlobs):
         self.log.append(super().put(key, data, if_absent=if_absent))
         return bool(self.log[-1])
 
+    def swap(self, key: str, old: Buffer | None, new: Buffer) -> bool:
+        self.log.append(super().swap(key, old, new))
+        return bool(self.log[-1])
+
     def delete(self, keys: Sequence[str]) -> None:
         self.log.append(keys)
         super().delete(keys)
@@ -207,6 +211,17 @@ def test_a_repeated_conditional_put_tells_who_stored_the_key() -> None:
     assert blobs.put("key", b"theirs", if_absent=True) is False
     blobs.delete(["key"])
     assert inner.log == [True, False, False, False, ["key"], ["key"]]
+
+
+def test_a_repeated_swap_tells_who_replaced_the_blob() -> None:
+    inner = LoggingBlobs()
+    blobs = ChaoticBlobs(inner, seed=1, chaos=Chaos(fail=1.0))
+    blobs.put("key", b"old")
+    inner.log.clear()
+    assert blobs.swap("key", b"old", b"ours") is True
+    assert blobs.swap("key", b"old", b"theirs") is False
+    assert inner.log == [True, False, False, False]
+    assert blobs.get("key") == b"ours"
 
 
 @each_seed

@@ -44,7 +44,7 @@ class RecordingService:
                 size += len(name + value["DataType"] + value["StringValue"])
         # No chunk of S3's is billed.
         self.sizes.append((KEYS[operation], size))
-        return {"Body": b""}
+        return {"Body": b"", "ETag": '"tag"'}
 
     def messages(self, arguments: dict[str, Any]) -> list[dict[str, str]]:
         return [e for e in arguments.get("Entries", ()) if "MessageBody" in e]
@@ -106,7 +106,7 @@ def test_publishes(seed: int, mailboxes: int, pool: Executor) -> None:
     metered, meter = cloud(mailboxes)
     service = RecordingService()
     arns = [f"arn:aws:sns:us-east-1:1:topic-{number}" for number in range(3)]
-    for topic in (metered.topic, SnsTopic(service, arns, mailboxes, pool)):
+    for topic in (metered.topic, SnsTopic(service, arns, range(mailboxes), pool)):
         topic.publish(entries)
     usage = meter.usage()
     usage.billed.pop("sns:Delivery", None)
@@ -122,6 +122,10 @@ def test_blobs(count: int, pool: Executor) -> None:
         blobs.put("key", bytes(100_000))
         blobs.get("key")
         blobs.get("missing", start=7)
+        blobs.put("empty", b"")
+        blobs.swap("empty", b"", bytes(1_000))
+        blobs.swap("empty", b"other", b"new")
+        blobs.swap("new", None, b"new")
         blobs.delete([f"{number}" for number in range(count)])
     assert meter.usage().requests == service.requests()
     assert meter.usage().billed == service.billed()

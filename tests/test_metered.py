@@ -194,6 +194,18 @@ def test_blobs_count_puts_and_gets_found_or_not() -> None:
     )
 
 
+def test_a_swap_counts_a_get_and_a_put_unless_in_vain() -> None:
+    cloud, meter = metered()
+    cloud.blobs.swap("key", None, bytes(10))
+    assert meter.usage().requests == {"s3:PutObject": 1}
+    cloud.blobs.swap("key", bytes(10), bytes(100))
+    cloud.blobs.swap("key", bytes(10), bytes(1_000))
+    counts = {"s3:PutObject": 2, "s3:GetObject": 2}
+    assert meter.usage() == Usage(
+        counts, counts, {"s3:PutObject": 110}, {"s3:GetObject": 10}
+    )
+
+
 @pytest.mark.parametrize(
     ("count", "pages", "deletes"),
     [(0, 1, 0), (1, 1, 1), (1_000, 1, 1), (1_001, 2, 2), (2_500, 3, 3)],

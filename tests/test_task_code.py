@@ -71,7 +71,7 @@ def test_a_program_that_is_a_package_travels_whole(tmp_path: Path, run: str) -> 
     (package / "__main__.py").write_text(
         "import sys\n"
         "import pack.inner, beside\n"
-        "from serverless_dist.tasks.modules import beside_script\n"
+        "from serverless_dist.runtime.modules import beside_script\n"
         "found = beside_script(list(sys.modules.values()), sys.modules['__main__'])\n"
         "print(*sorted(found))\n"
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from serverless_dist.tasks import modules
-from serverless_dist.tasks.modules import beside_script, install
+from serverless_dist.runtime import modules
+from serverless_dist.runtime.modules import beside_script, install
 
 Tree = Callable[..., ModuleType]
 

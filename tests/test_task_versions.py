@@ -8,7 +8,7 @@ import pytest
 
 import serverless_dist as sd
 from serverless_dist.tasks import driver
-from serverless_dist.tasks.versions import mismatch, versions
+from serverless_dist.runtime.versions import mismatch, versions
 
 OTHER = {"Python": "2.7", "numpy": "0.1"}
 

@@ -54,7 +54,7 @@ from serverless_dist.tasks.messages import (
 from serverless_dist.tasks.refs import ObjectRef, load
 from serverless_dist.tasks.sites import LocalPlace
 from serverless_dist.tasks.values import Cause, Form, Value, failure_of
-from serverless_dist.tasks.versions import versions
+from serverless_dist.runtime.versions import versions
 from serverless_dist.tasks.worker import _Worker, unpack_usage
 from serverless_dist.wire import Body, JobKey
 from tests.gates import Gate

@@ -1,4 +1,4 @@
-"""The clients of SQS, SNS and S3 over boto3, which only this file imports.
+"""The clients of AWS's services over boto3, which only this file imports.
 
 1. Clients are made once for a cloud, from a session of its own; they are safe to
    use from several threads.
@@ -9,9 +9,12 @@
 """
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -20,7 +23,7 @@ from botocore import exceptions as sdk
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from serverless_dist.cloud.attempts import Patience, Refusal
+from serverless_dist.cloud.attempts import Patience, Refusal, call
 from serverless_dist.cloud.aws_refusals import RENEW_CREDENTIALS, error_of
 from serverless_dist.cloud.limits import MAX_WAIT
 from serverless_dist.errors import CloudError, CredentialsError, UsageError
@@ -31,6 +34,7 @@ _THREADS = 8  # batches that go out side by side; more would only wait for the C
 _CONNECTIONS = 32
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = MAX_WAIT + 5  # a long poll answers late, but it answers
+_INEXACT = 5.0  # seconds: a Date has whole ones, and answers take time
 _ATTEMPTS = 3  # of the SDK, which waits 50 ms, 100 ms, ... between them
 
 _NO_CREDENTIALS = (
@@ -117,8 +121,8 @@ class AwsService:
         what = f"{self.name} {self._client.meta.method_to_api_mapping[operation]}"
         with aws_errors(what, resource, self._client.meta.endpoint_url):
             answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
-            if "Body" in answer:
-                answer["Body"] = answer["Body"].read()
+            for streamed in {"Body", "Payload"} & answer.keys():  # of S3, of Lambda
+                answer[streamed] = answer[streamed].read()
         return answer
 
     def close(self) -> None:
@@ -127,7 +131,9 @@ class AwsService:
 
 
 class AwsClients:
-    """The clients of SQS, SNS and S3, and the threads that share them.
+    """The clients of AWS's services, and the threads that share them.
+
+    Those of SQS, SNS and S3 are made at once, others when they are asked for.
 
     Parameters
     ----------
@@ -137,6 +143,18 @@ class AwsClients:
         Where an emulator listens; None is AWS itself.
     patience
         How long to ask again when a service is busy.
+    lambda_endpoint
+        Where an emulator of Lambda listens, if that is elsewhere.
+
+    Attributes
+    ----------
+    region, partition, endpoint
+        Where they are.
+    skew
+        By how many seconds this machine's clock is behind AWS's, if `account` has
+        found it to be wrong.
+    pool
+        Threads for requests that go out side by side.
     """
 
     def __init__(
@@ -144,37 +162,71 @@ class AwsClients:
         region: str | None,
         endpoint: str | None,
         patience: Patience | None = None,
+        *,
+        lambda_endpoint: str | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self.skew = 0.0
+        self._patience = patience
+        self._endpoints = {"lambda": lambda_endpoint}
+        self._lock = Lock()  # boto3's sessions are not safe to share
+        self._clients: dict[str, AwsService] = {}
+        with aws_errors("the AWS SDK", endpoint or "AWS", endpoint or "AWS"):
+            self._session: Any = _session(region, endpoint)
+        self.sqs, self.sns, self.s3 = map(self.client, ("sqs", "sns", "s3"))
+        self.region: str = self._session.region_name
+        with aws_errors("AWS session", self.region, self.region):
+            self.partition: str = self._session.get_partition_for_region(self.region)
+        self.pool = ThreadPoolExecutor(
+            _THREADS, thread_name_prefix="serverless_dist aws"
+        )
+
+    def client(self, name: str) -> AwsService:
+        """Return the client of a service, by its name in boto3."""
+        with self._lock:
+            if name not in self._clients:
+                endpoint = self._endpoints.get(name) or self.endpoint
+                self._clients[name] = self._make(name, endpoint)
+            return self._clients[name]
+
+    def account(self) -> str:
+        """Return the number of the account that the credentials belong to.
+
+        The answer also tells what time it is at AWS.
+        """
+        sts = self.client("sts")
+        identity = call(sts, "get_caller_identity", "the credentials")
+        answer = identity["ResponseMetadata"]["HTTPHeaders"]
+        if "date" in answer:
+            self.skew = _behind(parsedate_to_datetime(answer["date"]).timestamp())
+        account: str = identity["Account"]
+        return account
+
+    def close(self) -> None:
+        """End the threads and close the connections; twice is no error."""
+        self.pool.shutdown(cancel_futures=True)
+        with self._lock:
+            for service in self._clients.values():
+                service.close()
+
+    def _make(self, name: str, endpoint: str | None) -> AwsService:
         try:
             with aws_errors("the AWS SDK", endpoint or "AWS", endpoint or "AWS"):
-                session = _session(region, endpoint)
-                self.sqs, self.sns, self.s3 = (
-                    AwsService(
-                        session.client(
-                            name, endpoint_url=endpoint, config=_config(endpoint)
-                        ),
-                        patience,
-                    )
-                    for name in ("sqs", "sns", "s3")
+                client = self._session.client(
+                    name, endpoint_url=endpoint, config=_config(endpoint)
                 )
+                return AwsService(client, self._patience)
         except ValueError as error:
             if isinstance(error, UsageError):
                 raise
             msg = f"{endpoint!r} is no endpoint: give a URL, as http://127.0.0.1:5000"
             raise UsageError(msg) from error
-        self.region: str = session.region_name
-        with aws_errors("AWS session", self.region, self.region):
-            self.partition: str = session.get_partition_for_region(self.region)
-        self.pool = ThreadPoolExecutor(
-            _THREADS, thread_name_prefix="serverless_dist aws"
-        )
 
-    def close(self) -> None:
-        """End the threads and close the connections; twice is no error."""
-        self.pool.shutdown(cancel_futures=True)
-        for service in (self.sqs, self.sns, self.s3):
-            service.close()
+
+def _behind(theirs: float) -> float:
+    """Return how far this machine's clock is behind, as exactly as an answer says."""
+    skew = theirs - time.time()
+    return skew if abs(skew) > _INEXACT else 0.0
 
 
 def _session(region: str | None, endpoint: str | None) -> boto3.Session:

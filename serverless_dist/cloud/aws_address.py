@@ -14,9 +14,10 @@ _FABRIC = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 class AwsAddress:
     """Where a provisioned fabric is: all that another process needs to connect.
 
-    The URL of mailbox i is `queue_url_prefix` and i; topic j of `topic_arns` serves
-    the j-th 200 mailboxes. With an `endpoint`, which is an emulator's, dummy
-    credentials are used.
+    The URL of queue i is `queue_url_prefix` and i; topic j of `topic_arns` serves the
+    j-th 200 queues. A job's mailboxes are the queues from number `first` on, and its
+    blobs lie below `jobs/`; it goes on for as long as its `lease`, the key of a blob,
+    is renewed. With an `endpoint`, which is an emulator's, dummy credentials are used.
     """
 
     region: str
@@ -25,6 +26,8 @@ class AwsAddress:
     topic_arns: tuple[str, ...]
     bucket: str
     mailboxes: int
+    first: int = 0
+    lease: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,24 @@ class FabricNames:
     def topic(self, index: int) -> str:
         """Return the name of a topic."""
         return f"{self.topic_prefix}{index}"
+
+    def function(self, memory_mb: int) -> str:
+        """Return the name of the function with that memory."""
+        return f"{self.fabric}-{memory_mb}"
+
+    def log_group(self, memory_mb: int) -> str:
+        """Return where CloudWatch keeps what that function prints."""
+        return f"/aws/lambda/{self.function(memory_mb)}"
+
+    @property
+    def role(self) -> str:
+        """The name of the role that the functions have."""
+        return f"{self.fabric}-function"
+
+    @property
+    def dead_letters(self) -> str:
+        """The name of the queue of events that no function has handled."""
+        return f"{self.fabric}-dead-letters"
 
     def bucket(self, account: str) -> str:
         """Return the name of the bucket, which is unique in the world."""

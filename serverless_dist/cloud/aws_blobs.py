@@ -61,6 +61,29 @@ class S3Blobs:
             return refusal.attempts > 1 and self.get(key) == body
         return True
 
+    def swap(self, key: str, old: Buffer | None, new: Buffer) -> bool:
+        """Replace the blob if it still holds `old`; return whether it was replaced.
+
+        One request if `old` is None; else a get, and a put if the contents are equal.
+        """
+        if old is None:
+            return self.put(key, new, if_absent=True)
+        check_key(key)
+        expected, body = bytes(old), bytes(new)
+        try:
+            found = self._call("get_object", key)
+            if found["Body"] != expected:
+                return False
+            self._call("put_object", key, Body=body, IfMatch=found["ETag"])
+        except Refusal as refusal:
+            if refusal.code == "NoSuchKey":  # deleted, before the get or after it
+                return False
+            if refusal.code != "PreconditionFailed":
+                raise
+            # An earlier attempt, whose answer was lost, may be what replaced it.
+            return refusal.attempts > 1 and self.get(key) == body
+        return True
+
     def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
         """Return the bytes from `start` up to `stop`, or None if there is no such key.
 

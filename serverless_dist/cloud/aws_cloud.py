@@ -1,41 +1,43 @@
-"""The cloud of AWS: a provisioned fabric, and how to find one."""
+"""The services of AWS as a cloud."""
 
 from collections.abc import Sequence
 
-from serverless_dist.cloud.attempts import call
 from serverless_dist.cloud.aws import AwsClients
-from serverless_dist.cloud.aws_address import AwsAddress, FabricNames, count_topics
+from serverless_dist.cloud.aws_address import AwsAddress
 from serverless_dist.cloud.aws_blobs import S3Blobs
 from serverless_dist.cloud.aws_queues import SnsTopic, SqsQueue
 from serverless_dist.cloud.clock import SystemClock
-from serverless_dist.cloud.services import Clock
+from serverless_dist.cloud.services import Blobs, Clock
+
+JOBS = "jobs/"  # what the keys of all that jobs put begin with; the stack expires it
 
 
 class AwsCloud:
-    """A provisioned fabric of AWS; see `Cloud`.
+    """The part of a fabric that an address names; see `Cloud`.
 
     Parameters
     ----------
     address
         Where it is. Nothing is asked of AWS before the first use.
     clients
-        Those to use, and to close with it; None makes new ones.
+        Those to use, which stay open; None makes new ones, to be closed with it.
     """
 
     def __init__(self, address: AwsAddress, clients: AwsClients | None = None) -> None:
+        self._own_clients = None
         if clients is None:
             clients = AwsClients(address.region, address.endpoint)
+            self._own_clients = clients
         self.address = address
-        self._clients = clients
         self._clock = SystemClock()
+        queues = range(address.first, address.first + address.mailboxes)
         self._mailboxes = tuple(
-            SqsQueue(clients.sqs, f"{address.queue_url_prefix}{index}", clients.pool)
-            for index in range(address.mailboxes)
+            SqsQueue(clients.sqs, f"{address.queue_url_prefix}{number}", clients.pool)
+            for number in queues
         )
-        self._topic = SnsTopic(
-            clients.sns, address.topic_arns, address.mailboxes, clients.pool
-        )
-        self._blobs = S3Blobs(clients.s3, address.bucket, clients.pool)
+        self._topic = SnsTopic(clients.sns, address.topic_arns, queues, clients.pool)
+        self._blobs = S3Blobs(clients.s3, address.bucket, clients.pool, JOBS)
+        self._bucket = S3Blobs(clients.s3, address.bucket, clients.pool)
 
     def __repr__(self) -> str:
         where = self.address.endpoint or self.address.region
@@ -45,46 +47,6 @@ class AwsCloud:
     def connect(cls, address: AwsAddress) -> "AwsCloud":
         """Return the fabric at an address, without a request."""
         return cls(address)
-
-    @classmethod
-    def find(
-        cls,
-        fabric: str,
-        *,
-        mailboxes: int,
-        region: str | None = None,
-        endpoint: str | None = None,
-    ) -> "AwsCloud":
-        """Look a provisioned fabric up in a request for each kind of its parts.
-
-        Parameters
-        ----------
-        fabric
-            Its name.
-        mailboxes
-            How many of its mailboxes will be used.
-        region
-            The region; None takes the one of the environment or the user's profile.
-        endpoint
-            Where an emulator listens; None is AWS itself.
-
-        Raises
-        ------
-        UsageError
-            A part of it does not exist: the message says which.
-        CredentialsError
-            There are no usable credentials.
-        CloudError
-            AWS cannot be reached or does not allow it.
-        """
-        names = FabricNames(fabric)
-        topics = count_topics(mailboxes)
-        clients = AwsClients(region, endpoint)
-        try:
-            return cls(_look_up(clients, names, mailboxes, topics), clients)
-        except BaseException:
-            clients.close()
-            raise
 
     @property
     def clock(self) -> Clock:
@@ -103,41 +65,15 @@ class AwsCloud:
 
     @property
     def blobs(self) -> S3Blobs:
-        """The object store."""
+        """The object store: what lies below `jobs/`."""
         return self._blobs
 
+    @property
+    def bucket(self) -> Blobs:
+        """All of the bucket, leases and the deployment's record included."""
+        return self._bucket
+
     def close(self) -> None:
-        """End the threads and close the connections; twice is no error."""
-        self._clients.close()
-
-
-def _look_up(
-    clients: AwsClients, names: FabricNames, mailboxes: int, topics: int
-) -> AwsAddress:
-    # The last mailbox is made last, so that it stands for all.
-    last = names.mailbox(mailboxes - 1)
-    found = call(clients.sqs, "get_queue_url", f"queue {last}", QueueName=last)
-    url: str = found["QueueUrl"]
-    account = url.split("/")[-2]
-    arns = tuple(
-        f"arn:{clients.partition}:sns:{clients.region}:{account}:{names.topic(index)}"
-        for index in range(topics)
-    )
-    for arn in arns:
-        call(clients.sns, "get_topic_attributes", f"topic {arn}", TopicArn=arn)
-    bucket = names.bucket(account)
-    call(
-        clients.s3,
-        "head_bucket",
-        f"bucket {bucket}",
-        Bucket=bucket,
-        ExpectedBucketOwner=account,
-    )
-    return AwsAddress(
-        region=clients.region,
-        endpoint=clients.endpoint,
-        queue_url_prefix=url.removesuffix(str(mailboxes - 1)),
-        topic_arns=arns,
-        bucket=bucket,
-        mailboxes=mailboxes,
-    )
+        """Close the clients, unless they were given; twice is no error."""
+        if self._own_clients is not None:
+            self._own_clients.close()

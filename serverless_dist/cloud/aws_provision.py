@@ -9,8 +9,6 @@
 4. Bodies and blobs that nobody fetches are gone after a day.
 """
 
-import json
-import math
 import re
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -27,14 +25,19 @@ from serverless_dist.cloud.attempts import (
 from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.cloud.aws_address import AwsAddress, FabricNames, count_topics
 from serverless_dist.cloud.aws_blobs import S3Blobs
+from serverless_dist.cloud.aws_cloud import JOBS
 from serverless_dist.cloud.aws_refusals import NotProvisionedError
-from serverless_dist.cloud.limits import (
-    MAX_FILTERS,
-    SQS_MAX_BYTES,
-    VISIBILITY_TIMEOUT,
+from serverless_dist.cloud.fabric import (
+    ENCRYPTION,
+    EXPIRY_DAYS,
+    PUBLIC_ACCESS,
+    as_text,
+    filter_policy,
+    mailbox_attributes,
+    mailbox_policy,
 )
+from serverless_dist.cloud.limits import MAX_FILTERS, VISIBILITY_TIMEOUT
 
-_DAY = 86_400  # seconds
 # A removed queue blocks its name for 60 seconds: CreateQueue, API reference.
 _PATIENCE = Patience(attempts=30, seconds=90.0)
 
@@ -185,25 +188,10 @@ def _queue_arn(clients: AwsClients, topic: str, name: str) -> str:
 
 
 def _create_queue(clients: AwsClients, name: str, topic: str, visibility: float) -> str:
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "sns.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": _queue_arn(clients, topic, name),
-                "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-            }
-        ],
-    }
-    attributes = {
-        "MaximumMessageSize": str(SQS_MAX_BYTES),
-        "MessageRetentionPeriod": str(_DAY),
-        "Policy": json.dumps(policy),
-        "SqsManagedSseEnabled": "true",
-        "VisibilityTimeout": str(math.ceil(visibility)),
-    }
+    attributes = as_text(
+        mailbox_attributes(visibility)
+        | {"Policy": mailbox_policy(_queue_arn(clients, topic, name), topic)}
+    )
     resource = f"queue {name}"
     try:
         answer = call(
@@ -237,10 +225,9 @@ def _subscribe(clients: AwsClients, index: int, name: str, topic: str) -> None:
         TopicArn=topic,
         Protocol="sqs",
         Endpoint=_queue_arn(clients, topic, name),
-        Attributes={
-            "RawMessageDelivery": "true",
-            "FilterPolicy": json.dumps({"target": [str(index)]}),
-        },
+        Attributes=as_text(
+            {"RawMessageDelivery": True, "FilterPolicy": filter_policy(index)}
+        ),
         ReturnSubscriptionArn=True,
     )
 
@@ -262,17 +249,12 @@ def _create_bucket(clients: AwsClients, bucket: str, account: str) -> None:
             raise
     settings: dict[str, dict[str, object]] = {
         "put_public_access_block": {
-            "PublicAccessBlockConfiguration": {
-                "BlockPublicAcls": True,
-                "IgnorePublicAcls": True,
-                "BlockPublicPolicy": True,
-                "RestrictPublicBuckets": True,
-            }
+            "PublicAccessBlockConfiguration": dict(PUBLIC_ACCESS)
         },
         "put_bucket_encryption": {
             "ServerSideEncryptionConfiguration": {
                 "Rules": [
-                    {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+                    {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": ENCRYPTION}}
                 ]
             }
         },
@@ -282,9 +264,11 @@ def _create_bucket(clients: AwsClients, bucket: str, account: str) -> None:
                     {
                         "ID": "expire",
                         "Status": "Enabled",
-                        "Filter": {"Prefix": ""},
-                        "Expiration": {"Days": 1},
-                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+                        "Filter": {"Prefix": JOBS},
+                        "Expiration": {"Days": EXPIRY_DAYS},
+                        "AbortIncompleteMultipartUpload": {
+                            "DaysAfterInitiation": EXPIRY_DAYS
+                        },
                     }
                 ]
             }

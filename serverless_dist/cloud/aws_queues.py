@@ -193,13 +193,13 @@ class SnsTopic:
     arns
         The ARNs of the topics, in order.
     mailboxes
-        How many mailboxes there are.
+        Which queues the mailboxes are, by number.
     pool
         Where several batches go out side by side.
     """
 
     def __init__(
-        self, service: Service, arns: Sequence[str], mailboxes: int, pool: Executor
+        self, service: Service, arns: Sequence[str], mailboxes: range, pool: Executor
     ) -> None:
         self._service = service
         self._arns = tuple(arns)
@@ -208,7 +208,7 @@ class SnsTopic:
 
     def __repr__(self) -> str:
         first = self._arns[0].rpartition(":")[2]
-        return f"<SnsTopic {first} to {self._mailboxes} mailboxes>"
+        return f"<SnsTopic {first} to {len(self._mailboxes)} mailboxes>"
 
     @property
     def max_body(self) -> int:
@@ -217,9 +217,13 @@ class SnsTopic:
 
     def publish(self, entries: Sequence[Entry]) -> None:
         """Copy every entry to each of its targets; several share a request."""
-        check_entries(entries, self.max_body, self._mailboxes)
+        check_entries(entries, self.max_body, len(self._mailboxes))
+        queues = [
+            Entry(entry.body, tuple(self._mailboxes[i] for i in entry.targets))
+            for entry in entries
+        ]
         jobs = []
-        for shard, parts in topic_shards(entries).items():
+        for shard, parts in topic_shards(queues).items():
             sizes = [entry_size(body_size(part.body), part.targets) for part in parts]
             jobs += [
                 partial(self._publish, self._arns[shard], parts[start:stop])

@@ -217,6 +217,13 @@ class ChaoticBlobs:
             self._blobs.put(key, data, if_absent=if_absent)
         return stored
 
+    def swap(self, key: str, old: Buffer | None, new: Buffer) -> bool:
+        """Swap, maybe twice, and return the first answer, as `put` does."""
+        swapped = self._blobs.swap(key, old, new)
+        if self._dice.falls(self._chaos.fail):
+            self._blobs.swap(key, old, new)
+        return swapped
+
     def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
         """Return what the store underneath has."""
         return self._blobs.get(key, start=start, stop=stop)

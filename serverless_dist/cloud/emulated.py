@@ -2,22 +2,32 @@
 
 import importlib.util
 import os
+import platform
 import secrets
 import selectors
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import TracebackType
-from typing import Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
 
 from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.cloud.aws_address import FabricNames
-from serverless_dist.cloud.aws_cloud import AwsCloud
+from serverless_dist.cloud.aws_blobs import S3Blobs
 from serverless_dist.cloud.aws_provision import create, remove
-from serverless_dist.cloud.limits import VISIBILITY_TIMEOUT
-from serverless_dist.cloud.wrapped import WrappedCloud
+from serverless_dist.cloud.deployment import (
+    HANDLER,
+    RECORD_KEY,
+    SECRET_VARIABLE,
+    Deployment,
+)
+from serverless_dist.cloud.emulated_functions import LambdaHost
+from serverless_dist.cloud.leased import LeasedCloud
+from serverless_dist.cloud.limits import VCPU_MEMORY_MB, VISIBILITY_TIMEOUT
 from serverless_dist.errors import CloudError, UsageError
 
 _START_SECONDS = 30.0  # it takes less than one, but not on a busy machine
@@ -114,11 +124,105 @@ class EmulatedServer:
         raise CloudError(msg, retryable=False)
 
 
-class EmulatedCloud(WrappedCloud):
-    """A fabric of its own on an emulated AWS; see `Cloud`.
+class EmulatedFabric:
+    """A deployment on an emulated AWS: what `serverless-dist deploy` makes on AWS.
+
+    Parameters
+    ----------
+    mailboxes
+        How many queues there are.
+    endpoint
+        Where an emulator of SQS, SNS and S3 listens already; None starts a moto server.
+    visibility
+        Seconds that a received body stays hidden.
+    memory_mb
+        Of the function.
+    versions
+        What the functions, which run on this machine, have.
+    settings
+        Of the emulated Lambda, as `LambdaHost` takes them.
+
+    Attributes
+    ----------
+    deployment
+        What was made; its record lies in the bucket.
+    endpoint, lambda_endpoint
+        Where SQS, SNS and S3 are, and where Lambda is.
+    """
+
+    def __init__(
+        self,
+        mailboxes: int,
+        *,
+        endpoint: str | None = None,
+        visibility: float = VISIBILITY_TIMEOUT,
+        memory_mb: int = VCPU_MEMORY_MB,
+        versions: Mapping[str, str] = MappingProxyType({}),
+        settings: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        names = FabricNames(f"emulated-{secrets.token_hex(4)}")
+        function, secret = names.function(memory_mb), secrets.token_bytes(32)
+        with ExitStack() as stack:
+            is_shared = endpoint is not None
+            if endpoint is None:
+                endpoint = stack.enter_context(EmulatedServer()).endpoint
+            clients = stack.enter_context(closing(AwsClients(None, endpoint)))
+            if is_shared:  # others go on to use the server
+                stack.callback(remove, clients, names)
+            address = create(clients, names, mailboxes, visibility)
+            host = LambdaHost(
+                HANDLER,
+                {function: memory_mb},
+                {"AWS_ENDPOINT_URL": endpoint, SECRET_VARIABLE: secret.hex()},
+                destinations={function: function},
+                **settings,
+            )
+            stack.enter_context(host)
+            self.endpoint, self.lambda_endpoint = endpoint, host.endpoint
+            self.logs = host.logs
+            self.deployment = Deployment(
+                name=names.fabric,
+                region=address.region,
+                account=address.bucket.rpartition("-")[2],
+                version=version("serverless_dist"),
+                mailboxes=mailboxes,
+                queue_url_prefix=address.queue_url_prefix,
+                topic_arns=address.topic_arns,
+                bucket=address.bucket,
+                functions={memory_mb: function},
+                architecture=platform.machine(),
+                versions=versions,
+                package="",
+                secret=secret,
+            )
+            bucket = S3Blobs(clients.s3, address.bucket, clients.pool)
+            bucket.put(RECORD_KEY, self.deployment.pack())
+            self._stack = stack.pop_all()
+
+    def __repr__(self) -> str:
+        return f"<EmulatedFabric {self.deployment.name} at {self.endpoint}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the functions, and remove all or end the server; twice is no error."""
+        self._stack.close()
+
+
+class EmulatedCloud(LeasedCloud):
+    """The mailboxes of a fabric of its own on an emulated AWS; see `LeasedCloud`.
 
     Other processes connect with ``AwsCloud.connect(cloud.address)``. `close` removes
-    the fabric, and the server if it was started for it.
+    the fabric, and the servers that were started for it.
 
     Parameters
     ----------
@@ -128,6 +232,10 @@ class EmulatedCloud(WrappedCloud):
         Where an emulator listens already; None starts a moto server.
     visibility
         Seconds that a received body stays hidden.
+    memory_mb
+        Of the function.
+    versions
+        What the functions, which run on this machine, have.
     """
 
     def __init__(
@@ -136,20 +244,31 @@ class EmulatedCloud(WrappedCloud):
         *,
         endpoint: str | None = None,
         visibility: float = VISIBILITY_TIMEOUT,
+        memory_mb: int = VCPU_MEMORY_MB,
+        versions: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._closed = False
-        self._names = FabricNames(f"emulated-{secrets.token_hex(4)}")
-        self._server: EmulatedServer | None = None
         with ExitStack() as undo:
-            if endpoint is None:
-                self._server = undo.enter_context(EmulatedServer())
-                endpoint = self._server.endpoint
-            self._clients = AwsClients(None, endpoint)
-            undo.callback(self._clients.close)
-            address = create(self._clients, self._names, mailboxes, visibility)
-            super().__init__(AwsCloud(address, self._clients))
+            self._fabric = EmulatedFabric(
+                mailboxes,
+                endpoint=endpoint,
+                visibility=visibility,
+                memory_mb=memory_mb,
+                versions=versions,
+            )
+            undo.callback(self._fabric.close)
+            clients = AwsClients(
+                None,
+                self._fabric.endpoint,
+                lambda_endpoint=self._fabric.lambda_endpoint,
+            )
+            undo.callback(clients.close)
+            super().__init__(
+                clients,
+                self._fabric.deployment,
+                mailboxes=mailboxes,
+                memory_mb=memory_mb,
+            )
             undo.pop_all()
-        self.address = address
 
     def __enter__(self) -> Self:
         return self
@@ -164,14 +283,7 @@ class EmulatedCloud(WrappedCloud):
 
     def close(self) -> None:
         """Remove the fabric, or end the server that holds it; twice is no error."""
-        if self._closed:
-            return
-        self._closed = True
         try:
-            if self._server is None:
-                remove(self._clients, self._names)
+            super().close()
         finally:
-            # First the server: one that hangs would hold the threads of the cloud.
-            if self._server is not None:
-                self._server.close()
-            self._cloud.close()
+            self._fabric.close()

@@ -17,5 +17,14 @@ MAX_FILTERS = 200  # filter policies of one topic: SNS quotas, General Reference
 S3_MAX_DELETE = 1_000  # keys of one DeleteObjects: model
 S3_LIST_PAGE = 1_000  # keys of one ListObjectsV2: model
 
+LAMBDA_SYNC_BYTES = 6 * 1_048_576  # payload of a synchronous invoke: Lambda quotas
+LAMBDA_ASYNC_BYTES = 1_048_576  # of an asynchronous one: Invoke, model, since 2025-10
+LAMBDA_EVENT_AGE = 60  # seconds; the least MaximumEventAgeInSeconds may be: model
+LAMBDA_MEMORY_MB = (128, 10_240)  # the least and the most of a function: Lambda quotas
 LAMBDA_TIMEOUT = 900.0  # seconds a function may run: Lambda quotas
+LAMBDA_PACKAGE_BYTES = 262_144_000  # all files of a function, unzipped: Lambda quotas
+LAMBDA_PYTHONS = ("3.12", "3.13", "3.14")  # not deprecated: Lambda runtimes
 VCPU_MEMORY_MB = 1_769  # memory that comes with one whole vCPU: Lambda quotas
+
+STACK_MAX_RESOURCES = 500  # of one template: CloudFormation quotas
+TEMPLATE_MAX_BYTES = 51_200  # in a request; 1 MB in S3: CloudFormation quotas

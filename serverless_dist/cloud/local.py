@@ -5,11 +5,12 @@ blobs. Others connect to the directory. When the owner closes it, or is killed, 
 broker is gone and its clients get a `CloudError`.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -102,7 +103,9 @@ class LocalTopic:
 class LocalBlobs:
     """Blobs as files of one directory; see `Blobs`.
 
-    A file appears under its name only when it is whole.
+    A file appears under its name only when it is whole. While one is compared and
+    replaced the directory is locked, for all processes, against other replacements
+    and deletions, which share a lock among themselves.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -114,25 +117,54 @@ class LocalBlobs:
     def put(self, key: str, data: Buffer, *, if_absent: bool = False) -> bool:
         """Store `data`; with `if_absent` return False if the key was there."""
         path = self._path(key)
-        with _disk_errors(f"store {key}"):
-            return self._store(path, data, if_absent=if_absent)
+        with _disk_errors(f"store {key}"), self._written(path, data) as temporary:
+            if not if_absent:
+                with self._locked(fcntl.LOCK_SH):
+                    temporary.rename(path)
+                return True
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+            return True
 
-    def _store(self, path: Path, data: Buffer, *, if_absent: bool) -> bool:
-        descriptor, temporary = tempfile.mkstemp(prefix="+", dir=self._directory)
+    def swap(self, key: str, old: Buffer | None, new: Buffer) -> bool:
+        """Replace the blob if it still holds `old`; return whether it was replaced."""
+        if old is None:
+            return self.put(key, new, if_absent=True)
+        path, expected = self._path(key), bytes(old)
+        with (
+            _disk_errors(f"replace {key}"),
+            self._written(path, new) as temporary,
+            self._locked(fcntl.LOCK_EX),
+        ):
+            if self.get(key) != expected:
+                return False
+            temporary.rename(path)
+            return True
+
+    @contextmanager
+    def _written(self, path: Path, data: Buffer) -> Iterator[Path]:
+        """Give a file that holds `data`, to be renamed; what is left is removed."""
+        descriptor, name = tempfile.mkstemp(prefix="+", dir=self._directory)
+        temporary = Path(name)
         try:
             with open(descriptor, "wb") as file:
                 file.write(data)
             path.parent.mkdir(parents=True, exist_ok=True)
-            if if_absent:
-                os.link(temporary, path)
-            else:
-                Path(temporary).rename(path)
-        except FileExistsError:
-            return False
+            yield temporary
         finally:
-            with suppress(FileNotFoundError):
-                Path(temporary).unlink()
-        return True
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
+        """Hold the lock of the directory, shared or alone."""
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, kind)
+            yield
+        finally:
+            os.close(descriptor)  # which gives up the lock
 
     def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
         """Return the bytes from `start` up to `stop`; None if there is no such key."""
@@ -160,9 +192,12 @@ class LocalBlobs:
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove the keys; one that is not there is no error."""
-        with _disk_errors("delete blobs"):
-            for key in keys:
-                self._path(key).unlink(missing_ok=True)
+        paths = [self._path(key) for key in keys]
+        if not paths or not self._directory.exists():  # the cloud may be closed
+            return
+        with _disk_errors("delete blobs"), self._locked(fcntl.LOCK_SH):
+            for path in paths:
+                path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         check_key(key)

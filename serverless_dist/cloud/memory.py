@@ -79,6 +79,18 @@ class MemoryBlobs:
             self._data[key] = copy
         return True
 
+    def swap(self, key: str, old: Buffer | None, new: Buffer) -> bool:
+        """Replace the blob if it still holds `old`; return whether it was replaced."""
+        if old is None:
+            return self.put(key, new, if_absent=True)
+        check_key(key)
+        expected, copy = bytes(old), bytes(new)
+        with self._lock:
+            if self._data.get(key) != expected:
+                return False
+            self._data[key] = copy
+        return True
+
     def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
         """Return the bytes from `start` up to `stop`, or None if there is no key."""
         check_key(key)

@@ -162,6 +162,26 @@ class MeteredBlobs:
         with _charged(lambda: self._meter.count("s3:PutObject", 1, sent=size)):
             return self._blobs.put(key, data, if_absent=if_absent)
 
+    def swap(self, key: str, old: Buffer | None, new: Buffer) -> bool:
+        """Swap, and count a get, and a put unless it was in vain.
+
+        A swap that loses a race between its two requests has cost a put that is not
+        counted. One that expects no blob is a put alone.
+        """
+        if old is None:
+            return self.put(key, new, if_absent=True)
+        is_put = True  # or it failed, and is counted in full
+
+        def count() -> None:
+            received = body_size(old) if is_put else 0
+            self._meter.count("s3:GetObject", 1, received=received)
+            if is_put:
+                self._meter.count("s3:PutObject", 1, sent=body_size(new))
+
+        with _charged(count):
+            is_put = self._blobs.swap(key, old, new)
+        return is_put
+
     def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
         """Get, and count one request, found or not."""
         data: bytes | None = None

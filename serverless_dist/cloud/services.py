@@ -97,6 +97,16 @@ class Blobs(Protocol):
         """Store `data`; with `if_absent` return False if the key was there."""
         ...
 
+    def swap(self, key: str, old: Buffer | None, new: Buffer) -> bool:
+        """Replace the blob if it still holds `old`; return whether it was replaced.
+
+        None as `old`: store it if there is none. No other write comes between the
+        comparison and the replacement. Contents are compared, so who wants to know
+        that nothing has happened in between never writes the same twice. If an answer
+        was lost and somebody else has replaced `new` by then, this is False.
+        """
+        ...
+
     def get(self, key: str, *, start: int = 0, stop: int | None = None) -> bytes | None:
         """Return the bytes from `start` up to `stop`, or None if there is no such key.
 

@@ -5,46 +5,101 @@ boto3 takes a fifth of a second to import, so what needs it is imported when use
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from serverless_dist.cloud import Cloud
+from serverless_dist.cloud import Cloud, Functions, Usage
 from serverless_dist.cloud.aws_address import AwsAddress
+from serverless_dist.cloud.deployment import Deployment
 from serverless_dist.cloud.local import LocalAddress, LocalCloud
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
+from serverless_dist.runtime.versions import check_versions, versions
 
 Address = LocalAddress | AwsAddress
 
 
-class AddressedCloud(Cloud, Protocol):
-    """A cloud that other processes can connect to."""
+class FunctionCloud(Cloud, Protocol):
+    """A cloud with functions of its own, and mailboxes that are leased for one job."""
 
     @property
-    def address(self) -> Address:
+    def address(self) -> AwsAddress:
         """What `connect` takes."""
         ...
 
+    @property
+    def deployment(self) -> Deployment:
+        """What it is part of."""
+        ...
 
-def _start_local(mailboxes: int, config: Config) -> AddressedCloud:
+    @property
+    def functions(self) -> Functions:
+        """What ranks and workers run in."""
+        ...
+
+    @property
+    def skew(self) -> float:
+        """By how many seconds this machine's clock is behind the cloud's."""
+        ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether others may use the mailboxes, since the lease was not renewed."""
+        ...
+
+    def lease_usage(self) -> Usage:
+        """Return the requests for the lease and for what is deployed."""
+        ...
+
+    def stop(self) -> None:
+        """Make all that run on the mailboxes stop, within seconds."""
+        ...
+
+    def vacate(self) -> None:
+        """Take note that nothing runs on the mailboxes any more."""
+        ...
+
+
+def _start_local(mailboxes: int, config: Config) -> LocalCloud:
     del config
     return LocalCloud.start(mailboxes)
 
 
-def _start_emulated(mailboxes: int, config: Config) -> AddressedCloud:
+def _start_emulated(mailboxes: int, config: Config) -> FunctionCloud:
     from serverless_dist.cloud.emulated import EmulatedCloud
 
-    return EmulatedCloud(mailboxes, endpoint=config.endpoint)
+    return EmulatedCloud(
+        mailboxes,
+        endpoint=config.endpoint,
+        memory_mb=config.memory_mb,
+        versions=versions(),
+    )
 
 
-def _find_aws(mailboxes: int, config: Config) -> AddressedCloud:
-    from serverless_dist.cloud.aws_cloud import AwsCloud
+def _find_aws(mailboxes: int, config: Config) -> FunctionCloud:
+    from serverless_dist.cloud.aws import AwsClients
+    from serverless_dist.cloud.leased import LeasedCloud, find_deployment
 
-    return AwsCloud.find(config.fabric, mailboxes=mailboxes, region=config.region)
+    with ExitStack() as stack:
+        clients = AwsClients(config.region, None)
+        stack.callback(clients.close)
+        deployment = find_deployment(clients, config.fabric)
+        name = f"deployment {deployment.name}"
+        check_versions(versions(), deployment.versions, name)
+        cloud = LeasedCloud(
+            clients,
+            deployment,
+            mailboxes=mailboxes,
+            memory_mb=config.memory_mb,
+            wait=config.mailbox_wait,
+        )
+        stack.pop_all()
+    return cloud
 
 
-_OPENERS: Mapping[str, Callable[[int, Config], AddressedCloud]] = {
+_OPENERS: Mapping[str, Callable[[int, Config], LocalCloud | FunctionCloud]] = {
     "local": _start_local,
     "emulated": _start_emulated,
     "aws": _find_aws,
@@ -60,7 +115,7 @@ def check_cloud(name: str) -> str:
     return name
 
 
-def open_cloud(name: str, mailboxes: int, config: Config) -> AddressedCloud:
+def open_cloud(name: str, mailboxes: int, config: Config) -> LocalCloud | FunctionCloud:
     """Return the cloud of that name with at least so many mailboxes."""
     return _OPENERS[name](mailboxes, config)
 

@@ -1,17 +1,31 @@
 """The function that ranks run, pickled once for all of them."""
 
 import inspect
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgpack
+
 from serverless_dist.errors import UnpicklableError
+from serverless_dist.runtime.modules import Modules, install
 from serverless_dist.wire import decode, encode_by_value
 
 Function = Callable[..., Any]
+_LENGTH = struct.Struct("<Q")  # of the modules, at the end
 
 
-def pack_code(function: Function, args: Sequence[Any]) -> bytes:
+def pack_code(
+    function: Function, args: Sequence[Any], modules: Modules | None = None
+) -> bytes:
     """Return the function and its arguments as bytes.
+
+    Parameters
+    ----------
+    function, args
+        What the ranks call.
+    modules
+        What they can import besides, where they do not have the caller's files.
 
     Raises
     ------
@@ -19,7 +33,10 @@ def pack_code(function: Function, args: Sequence[Any]) -> bytes:
         Names the function and which argument or variable of it cannot be pickled.
     """
     try:
-        return b"".join(encode_by_value((function, tuple(args))))
+        call = encode_by_value((function, tuple(args)))
+        more: bytes = msgpack.packb(dict(modules or {}))
+        # The call comes first, so that its arrays are aligned.
+        return b"".join((*call, more, _LENGTH.pack(len(more))))
     except UnpicklableError as error:
         name = getattr(function, "__qualname__", repr(function))
         msg = f"{name} cannot be sent to the ranks: {culprit(function, args, error)}"
@@ -28,7 +45,11 @@ def pack_code(function: Function, args: Sequence[Any]) -> bytes:
 
 def unpack_code(data: bytearray) -> tuple[Function, Sequence[Any]]:
     """Return the function and its arguments; unpickles what `pack_code` made."""
-    function, args = decode([data])
+    view = memoryview(data)
+    (length,) = _LENGTH.unpack(view[-_LENGTH.size :])
+    end = len(view) - _LENGTH.size - length
+    install(msgpack.unpackb(view[end : -_LENGTH.size]))
+    function, args = decode([view[:end]])
     return function, args
 
 

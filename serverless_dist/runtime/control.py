@@ -24,6 +24,7 @@ Buffers = Sequence[Any]
 """An encoded object inside an event: each buffer travels out of band."""
 
 CONTEXT = -1  # no communicator's
+_MOURNING = -2  # what is told of a rank that cannot tell it any more
 _GOODBYE = 5.0  # seconds for the deletes of what was received
 _LONG = 3_600.0  # seconds; no lock can be waited for longer than some years
 MAILBOXES = 1  # of the driver, besides one for each rank
@@ -91,7 +92,15 @@ class Progress:
     total: int
 
 
-Event = Outcome | Farewell | Ended | Progress
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a rank has printed that does not run on this machine."""
+
+    out: str
+    err: str
+
+
+Event = Outcome | Farewell | Ended | Progress | Printed
 
 
 def enclosed(obj: Any) -> Buffers:
@@ -102,18 +111,31 @@ def enclosed(obj: Any) -> Buffers:
 class ControlLine:
     """A rank's line to the driver; safe to use from several threads."""
 
-    def __init__(self, sender: int, size: int, cloud: Cloud, key: JobKey) -> None:
+    def __init__(
+        self,
+        sender: int,
+        size: int,
+        cloud: Cloud,
+        key: JobKey,
+        *,
+        is_mourning: bool = False,
+    ) -> None:
         self._sender = sender
         self._driver = size
+        self._context = _MOURNING if is_mourning else CONTEXT
         self._transport = HybridTransport(sender, size + 1, cloud, key)
         self._lock = Lock()
 
-    def tell(self, event: Event) -> None:
-        """Send an event; raises `UnpicklableError` if part of it cannot travel."""
-        body: Body = encode(event)
-        message = Message(self._sender, (self._driver,), CONTEXT, 0, body)
+    def tell(self, *events: Event) -> None:
+        """Send events, small ones in one request.
+
+        Raises `UnpicklableError` if part of one cannot travel.
+        """
+        bodies: list[Body] = [encode(event) for event in events]
+        dests = (self._driver,)
+        messages = [Message(self._sender, dests, self._context, 0, b) for b in bodies]
         with self._lock:
-            self._transport.send([message])
+            self._transport.send(messages)
 
     def close(self) -> None:
         """Give back what is held; what was told stays told."""

@@ -1,10 +1,152 @@
-"""The entry point of a function: one invocation is one rank."""
+"""The entry point of the function on Lambda.
 
-from serverless_dist.runtime.invitation import Invitation
-from serverless_dist.runtime.rank import run_rank
+An invocation is a part of a job: one rank, or one worker. What comes first is to start
+the parts that this one has to start; then it claims its place, so that a part that is
+started twice runs once; then it does its work.
+
+Lambda sends the record of an invocation that has failed to the same function, which
+tells the part's driver.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any, Protocol
+
+from serverless_dist.cloud import Meter, MeteredCloud
+from serverless_dist.cloud.attempts import side_by_side
+from serverless_dist.cloud.aws import AwsClients
+from serverless_dist.cloud.aws_cloud import AwsCloud
+from serverless_dist.cloud.aws_functions import LambdaFunctions, unpack_event
+from serverless_dist.cloud.limits import LAMBDA_EVENT_AGE
+from serverless_dist.config import FunctionConfig
+from serverless_dist.errors import ProtocolError
+from serverless_dist.runtime.envelope import Envelope, unseal
+from serverless_dist.runtime.guard import Abandoned, Guard
+from serverless_dist.runtime.output import Output
+from serverless_dist.runtime.surroundings import FunctionSurroundings, Part
+
+# By name: the modules of one kind are not those of the other.
+_KINDS = {
+    "rank": "serverless_dist.runtime.rank",
+    "worker": "serverless_dist.tasks.worker",
+}
+_log = logging.getLogger(__name__)
+_SKEW = 300.0  # seconds that the driver's clock may be wrong: AWS takes no more either
+_LATE = 5.0  # seconds after which a job may be over before its part has started
 
 
-def handler(payload: bytes) -> bytes:
-    """Run the rank that `payload` invites; its outcome goes to the driver."""
-    run_rank(Invitation.unpack(payload))
-    return b""
+class Context(Protocol):
+    """What Lambda says of an invocation."""
+
+    aws_request_id: str
+    invoked_function_arn: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return how long it may still run."""
+        ...
+
+
+class Environment:
+    """What one environment of the function keeps from one invocation to the next."""
+
+    def __init__(self, config: FunctionConfig) -> None:
+        self._config = config
+        self._clients = AwsClients(None, None)
+        self._functions = LambdaFunctions(
+            self._clients.client("lambda"), config.function
+        )
+        self._codes: dict[bytes, bytes] = {}
+
+    def work(self, payload: bytes, context: Context) -> None:
+        """Be the part of a job that the payload invites."""
+        began = time.monotonic()
+        envelope = unseal(self._config.secret, payload)
+        part = _part(envelope)
+        age = time.time() - part.started
+        if abs(age) > part.patience + _SKEW:
+            _log.warning("an invitation %.0f s old is refused", age)
+            return
+        side_by_side(
+            self._clients.pool,
+            [partial(self._functions.invoke, child) for child in part.children()],
+        )
+        job = envelope.key.job.hex()
+        _log.info("job %s %s begins", job, part.name)
+        meter = Meter()
+        cloud = MeteredCloud(AwsCloud(part.address, self._clients), meter)
+        claim = f"{job}/claims/{part.name.replace(' ', '-')}"
+        mine = context.aws_request_id.encode()
+        if not cloud.blobs.put(claim, mine, if_absent=True):
+            _log.warning("job %s %s has been started before", job, part.name)
+            return
+        seconds = context.get_remaining_time_in_millis() / 1_000
+        guard = Guard(
+            AwsCloud(part.address, self._clients).bucket,
+            part.address.lease or "",
+            seconds=seconds,
+            name=part.name,
+            is_late=age > _LATE,
+        )
+        with Output() as output:
+            surroundings = FunctionSurroundings(
+                cloud,
+                meter,
+                guard=guard,
+                output=output,
+                began=began,
+                codes=self._codes,
+            )
+            try:
+                part.run(surroundings)
+            except Abandoned as error:
+                _log.warning("%s", error)
+        _log.info("job %s %s ends", job, part.name)
+
+    def mourn(self, record: Mapping[str, Any]) -> None:
+        """Tell the driver of the part whose invocation has failed."""
+        payload = unpack_event(record["requestPayload"])
+        if payload is None:
+            _log.warning("an event that is no invitation has failed")
+            return
+        part = _part(unseal(self._config.secret, payload))
+        part.mourn(AwsCloud(part.address, self._clients), _how(record))
+
+
+def _part(envelope: Envelope) -> Part:
+    if envelope.kind not in _KINDS:
+        msg = f"there is no part of a job of the kind {envelope.kind!r}"
+        raise ProtocolError(msg)
+    part: Part = import_module(_KINDS[envelope.kind]).part(envelope)
+    return part
+
+
+def _how(record: Mapping[str, Any]) -> str:
+    """Return in words how an invocation has failed, from Lambda's record of it."""
+    condition = record.get("requestContext", {}).get("condition")
+    if condition == "EventAgeExceeded":
+        return (
+            f"was not started within {LAMBDA_EVENT_AGE} s: the account runs as many"
+            " functions as it may"
+        )
+    response = record.get("responsePayload")
+    text = response.get("errorMessage") if isinstance(response, dict) else None
+    return f"ended: {text}" if text else "ended without a word"
+
+
+logging.getLogger("serverless_dist").setLevel(logging.INFO)
+_environment = Environment(FunctionConfig.from_env())
+
+
+def handler(event: object, context: Context) -> None:
+    """Handle one event of Lambda."""
+    payload = unpack_event(event)
+    if payload is not None:
+        _environment.work(payload, context)
+    elif isinstance(event, dict) and "requestPayload" in event:
+        _environment.mourn(event)
+    else:
+        msg = "this function takes invitations of serverless_dist only"
+        raise ProtocolError(msg)

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgpack
 
 from serverless_dist.runtime.clouds import Address, pack_address, unpack_address
+from serverless_dist.runtime.tree import children
 from serverless_dist.wire import JobKey
 
 
@@ -23,14 +25,19 @@ class Invitation:
         The rank and the number of ranks.
     address, channel, sockets
         How to reach the others.
-    code, digest
-        The key and the SHA-256 of the blob with the function and its arguments.
+    code, inline, digest
+        The key of the blob with the function and its arguments, or that itself if it
+        is short; and its SHA-256.
     started, timeout
         When the job started, in seconds since the epoch, and how long it may take.
     wants_progress
         Whether somebody watches.
     algorithms
         The algorithms that collectives have to use, by the collective's name.
+    versions
+        What the driver has.
+    branching
+        How many others a rank starts at most; see `tree`. 0: none.
     """
 
     key: JobKey
@@ -40,30 +47,54 @@ class Invitation:
     channel: str
     sockets: Path
     code: str
+    inline: bytes
     digest: bytes
     started: float
     timeout: float
     wants_progress: bool
     algorithms: Mapping[str, str]
+    versions: Mapping[str, str]
+    branching: int = 0
+
+    @property
+    def children(self) -> list["Invitation"]:
+        """The invitations of the ranks that this one starts."""
+        if not self.branching:
+            return []
+        ranks = children(self.rank + 1, self.size, self.branching)
+        return [replace(self, rank=rank) for rank in ranks]
+
+    def fields(self) -> dict[str, Any]:
+        """Return all but the key, as values that msgpack knows."""
+        return {
+            "rank": self.rank,
+            "size": self.size,
+            "address": pack_address(self.address),
+            "channel": self.channel,
+            "sockets": os.fsencode(self.sockets),
+            "code": self.code,
+            "inline": self.inline,
+            "digest": self.digest,
+            "started": self.started,
+            "timeout": self.timeout,
+            "wants_progress": self.wants_progress,
+            "algorithms": dict(self.algorithms),
+            "versions": dict(self.versions),
+            "branching": self.branching,
+        }
+
+    @classmethod
+    def from_fields(cls, key: JobKey, fields: Mapping[str, Any]) -> "Invitation":
+        """Return the invitation whose `fields` these are."""
+        values = dict(fields)
+        address = unpack_address(values.pop("address"))
+        sockets = Path(os.fsdecode(values.pop("sockets")))
+        return cls(key=key, address=address, sockets=sockets, **values)
 
     def pack(self) -> bytes:
-        """Return the invitation as bytes."""
+        """Return the invitation as bytes, the job's secret among them."""
         packed: bytes = msgpack.packb(
-            {
-                "job": self.key.job,
-                "secret": self.key.secret,
-                "rank": self.rank,
-                "size": self.size,
-                "address": pack_address(self.address),
-                "channel": self.channel,
-                "sockets": os.fsencode(self.sockets),
-                "code": self.code,
-                "digest": self.digest,
-                "started": self.started,
-                "timeout": self.timeout,
-                "wants_progress": self.wants_progress,
-                "algorithms": dict(self.algorithms),
-            }
+            {"job": self.key.job, "secret": self.key.secret, **self.fields()}
         )
         return packed
 
@@ -72,6 +103,4 @@ class Invitation:
         """Return the invitation that `pack` made."""
         fields = msgpack.unpackb(data)
         key = JobKey(fields.pop("job"), fields.pop("secret"))
-        address = unpack_address(fields.pop("address"))
-        sockets = Path(os.fsdecode(fields.pop("sockets")))
-        return cls(key=key, address=address, sockets=sockets, **fields)
+        return cls.from_fields(key, fields)

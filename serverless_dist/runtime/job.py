@@ -58,6 +58,11 @@ class Job:
         return len(self._outcomes) == len(self._farewells) == self._size
 
     @property
+    def have_all_left(self) -> bool:
+        """Whether no rank will use its mailbox any more."""
+        return len(self._farewells) == self._size
+
+    @property
     def outcomes(self) -> Sequence[Outcome]:
         """The ends of all ranks, in order; only when `is_done`."""
         return [self._outcomes[rank] for rank in range(self._size)]

@@ -5,34 +5,36 @@ import operator
 import resource
 import secrets
 import shutil
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
-from pathlib import Path
-from threading import Event, Thread
 from typing import Any, TypeVar
 
 from serverless_dist.cloud import Meter, MeteredCloud, Usage
-from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
-from serverless_dist.cloud.local import LocalAddress, private_directory
-from serverless_dist.cloud.processes import Ending, ProcessFunctions
+from serverless_dist.cloud.local import LocalCloud, private_directory
 from serverless_dist.comm.algorithms import named
 from serverless_dist.config import Config
 from serverless_dist.errors import ServerlessDistError, TaskCancelledError, UsageError
 from serverless_dist.runtime.channels import check_channel
-from serverless_dist.runtime.clouds import Address, check_cloud, open_cloud
+from serverless_dist.runtime.clouds import FunctionCloud, check_cloud, open_cloud
 from serverless_dist.runtime.code import Function, modules_of, pack_code
 from serverless_dist.runtime.control import (
     MAILBOXES,
     ControlDesk,
-    Ended,
+    Event,
+    Printed,
     Progress,
 )
+from serverless_dist.runtime.fleets import Fleet, FunctionFleet, ProcessFleet
 from serverless_dist.runtime.invitation import Invitation
 from serverless_dist.runtime.job import Job
+from serverless_dist.runtime.modules import Modules, beside_script
 from serverless_dist.runtime.report import Report
+from serverless_dist.runtime.versions import versions
 from serverless_dist.wire import JobKey
 
 T = TypeVar("T")
@@ -42,7 +44,8 @@ _GLANCE = 0.2  # seconds
 _LONGEST = 1e9  # seconds, thirty years: what clocks and locks can count
 _GOODBYE = 1.0  # seconds that a long poll may take to see that its cloud is closed
 _COURTESY = 5.0  # seconds for what is left to the cloud's own expiry otherwise
-HANDLER = "serverless_dist.runtime.handler:handler"
+_SHORT = 65_536  # bytes of code that travel in each invitation: no more than a request
+LOCAL = "local"
 
 
 class Results(list[T]):
@@ -73,7 +76,7 @@ def run(
     timeout: float | None = None,
     config: Config | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-    cancelled: Event | None = None,
+    cancelled: threading.Event | None = None,
 ) -> Results[T]:
     """Run ``function(comm, *args)`` on all ranks at once and return what they return.
 
@@ -124,10 +127,16 @@ def run(
     [3, 3, 3]
     """
     settings = _check(function, ranks, cloud, channel, timeout, config)
-    code = pack_code(function, args)
+    # On another machine, the modules beside the caller's script are not there.
+    modules = None if settings.cloud == LOCAL else _modules()
+    code = pack_code(function, args, modules)
     with ExitStack() as stack:
         watcher = _Watcher(function, on_progress, cancelled)
         return _Run(settings, modules_of(function), stack).go(code, watcher)
+
+
+def _modules() -> Modules:
+    return beside_script(list(sys.modules.values()), sys.modules.get("__main__"))
 
 
 def _check(
@@ -192,17 +201,20 @@ class _Watcher:
 
     function: Function
     on_progress: Callable[[int, int], None] | None
-    cancelled: Event | None
+    cancelled: threading.Event | None
 
     @property
     def patience(self) -> float:
         """How many seconds may pass between two calls of `check`."""
         return inf if self.cancelled is None else _GLANCE
 
-    def show(self, progress: Progress) -> None:
-        """Pass on how far the run has come."""
-        if self.on_progress is not None:
-            self.on_progress(progress.done, progress.total)
+    def show(self, event: Event) -> None:
+        """Pass on how far the run has come, and what ranks print elsewhere."""
+        if isinstance(event, Progress) and self.on_progress is not None:
+            self.on_progress(event.done, event.total)
+        if isinstance(event, Printed):
+            sys.stdout.write(event.out)
+            sys.stderr.write(event.err)
 
     def check(self) -> None:
         """Raise `TaskCancelledError` if the run is not wanted any more."""
@@ -218,75 +230,89 @@ class _Run:
         self, settings: _Settings, preload: Sequence[str], stack: ExitStack
     ) -> None:
         self._settings = settings
-        self._key = JobKey(secrets.token_bytes(16), secrets.token_bytes(32))
-        self._prefix = f"{self._key.job.hex()}/"
-        size, key = settings.ranks, self._key
         self._meter = Meter()
+        size = settings.ranks
         after = stack.enter_context(ExitStack())  # the cloud has been closed
         cloud = open_cloud(settings.cloud, size + MAILBOXES, settings.config)
         stack.callback(cloud.close)
-        self._address: Address = cloud.address
+        self._opened = cloud
+        self._key = _key(cloud)
+        self._prefix = f"{self._key.job.hex()}/"
         self._cloud = MeteredCloud(cloud, self._meter)
         stack.callback(_within, _COURTESY, self._remove_blobs)
         self._sockets = private_directory()
         stack.callback(shutil.rmtree, self._sockets, ignore_errors=True)
-        self._desk = stack.enter_context(closing(ControlDesk(size, self._cloud, key)))
+        desk = ControlDesk(size, self._cloud, self._key)
+        self._desk = stack.enter_context(closing(desk))
         # A cloud that hangs lets the desk go when it is closed.
-        after.callback(self._desk.join, _GOODBYE)
-        self._functions = ProcessFunctions(
-            HANDLER,
-            on_end=self._tell_end,
-            preload=preload,
-            scratch=self._scratch(),
-        )
-        stack.callback(self._functions.close)
+        after.callback(desk.join, _GOODBYE)
+        self._fleet: Fleet
+        if isinstance(cloud, LocalCloud):
+            scratch = [self._sockets, cloud.address.directory]
+            self._fleet = ProcessFleet(desk.put, preload=preload, scratch=scratch)
+        else:
+            self._fleet = FunctionFleet(cloud, desk.put, self._cloud.blobs)
+        self._patience = 0.0  # of ranks that are done
+        self._job: Job | None = None
+        stack.callback(lambda: self._fleet.end(self._patience, self._have_left))
 
     def go(self, code: bytes, watcher: _Watcher) -> Results[Any]:
         """Start all ranks and wait for them."""
         settings = self._settings
-        self._cloud.blobs.put(self._prefix + "code", code)
+        is_short = len(code) <= _SHORT
+        if not is_short:
+            self._cloud.blobs.put(self._prefix + "code", code)
         started = time.time()
-        first = Invitation(
-            key=self._key,
-            rank=0,
-            size=settings.ranks,
-            address=self._address,
-            channel=settings.channel,
-            sockets=self._sockets,
-            code=self._prefix + "code",
-            digest=hashlib.sha256(code).digest(),
-            started=started,
-            timeout=settings.timeout,
-            wants_progress=watcher.on_progress is not None,
-            algorithms=settings.config.algorithms,
+        is_local = isinstance(self._opened, LocalCloud)
+        skew = 0.0 if isinstance(self._opened, LocalCloud) else self._opened.skew
+        self._job = Job(settings.ranks, started=started, timeout=settings.timeout)
+        self._fleet.start(
+            Invitation(
+                key=self._key,
+                rank=0,
+                size=settings.ranks,
+                address=self._opened.address,
+                channel=settings.channel,
+                sockets=self._sockets,
+                code="" if is_short else self._prefix + "code",
+                inline=code if is_short else b"",
+                digest=hashlib.sha256(code).digest(),
+                started=started + skew,
+                timeout=settings.timeout,
+                wants_progress=watcher.on_progress is not None,
+                algorithms=settings.config.algorithms,
+                versions={} if is_local else versions(),
+            )
         )
-        for rank in range(settings.ranks):
-            self._functions.invoke(replace(first, rank=rank).pack())
-        job = Job(settings.ranks, started=started, timeout=settings.timeout)
-        self._watch(job, watcher)
+        self._watch(self._job, watcher)
         seconds = time.time() - started
-        # An interpreter that ends runs what was left to its end: threads, atexit.
-        left = started + settings.timeout - time.time()
-        self._functions.join(min(max(0.0, left), LAMBDA_TIMEOUT))
-        return Results(job.values(), self._report(job, seconds))
+        self._patience = max(0.0, started + settings.timeout - time.time())
+        values = self._job.values()
+        return Results(values, self._report(self._job, seconds))
 
     def _watch(self, job: Job, watcher: _Watcher) -> None:
         """Return when the job is done; raise why it failed."""
         while not job.is_done:
-            wait = max(0.0, job.next_check() - time.time())
+            when = min(job.next_check(), self._fleet.next_check())
+            wait = max(0.0, when - time.time())
             for event in self._desk.events(min(wait, watcher.patience)):
-                if isinstance(event, Progress):
-                    watcher.show(event)
+                watcher.show(event)
                 job.feed(event, time.time())
             watcher.check()
+            self._fleet.check()
             failure = job.failure(time.time())
             if failure is not None:
                 raise failure
 
-    def _tell_end(self, ending: Ending) -> None:
-        """Put on the desk that a process is gone."""
-        rank = Invitation.unpack(ending.payload).rank
-        self._desk.put(Ended(rank, str(ending)))
+    def _have_left(self, seconds: float) -> bool:
+        """Return whether all ranks have said farewell, waiting so long for it."""
+        job, until = self._job, time.time() + seconds
+        while job is not None and not job.have_all_left and time.time() < until:
+            # Why the run has failed is known: a cloud that fails now is no news.
+            with suppress(ServerlessDistError):
+                for event in self._desk.events(max(0.0, until - time.time())):
+                    job.feed(event, time.time())
+        return job is None or job.have_all_left
 
     def _report(self, job: Job, seconds: float) -> Report:
         settings = self._settings
@@ -296,6 +322,8 @@ class _Run:
             "sqs:SendMessageBatch": settings.ranks,
         }
         usage = self._meter.usage() + job.usage + Usage(unseen, unseen)
+        if not isinstance(self._opened, LocalCloud):
+            usage += self._opened.lease_usage()
         return Report(
             ranks=settings.ranks,
             channel=settings.channel,
@@ -311,15 +339,17 @@ class _Run:
         with suppress(ServerlessDistError):
             self._cloud.blobs.delete(self._cloud.blobs.list(self._prefix))
 
-    def _scratch(self) -> list[Path]:
-        """Return what is to be removed if this process is killed."""
-        if isinstance(self._address, LocalAddress):
-            return [self._sockets, self._address.directory]
-        return [self._sockets]
+
+def _key(cloud: LocalCloud | FunctionCloud) -> JobKey:
+    """Return the key of a new job; functions derive it from what they know."""
+    job = secrets.token_bytes(16)
+    if isinstance(cloud, LocalCloud):
+        return JobKey(job, secrets.token_bytes(32))
+    return JobKey.derive(cloud.deployment.secret, job)
 
 
 def _within(seconds: float, function: Callable[[], None]) -> None:
     """Call the function, and go on without it if it takes longer."""
-    thread = Thread(target=function, daemon=True)
+    thread = threading.Thread(target=function, daemon=True)
     thread.start()
     thread.join(seconds)

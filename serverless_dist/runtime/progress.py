@@ -8,11 +8,12 @@ Reporter = Callable[[int, int], None]
 _EVERY = 0.2  # seconds between two reports: each is a queue message
 
 
-def _ignore(done: int, total: int) -> None:
+def ignore_progress(done: int, total: int) -> None:
+    """Do nothing with a report."""
     del done, total
 
 
-_reporter: ContextVar[Reporter] = ContextVar("reporter", default=_ignore)
+_reporter: ContextVar[Reporter] = ContextVar("reporter", default=ignore_progress)
 
 
 def report_progress(done: int, total: int) -> None:

@@ -1,25 +1,24 @@
 """The inside of a rank: from its invitation to its outcome."""
 
-import hashlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from typing import NoReturn
 
 from serverless_dist.cloud import Cloud, Meter, MeteredCloud
+from serverless_dist.cloud.aws_address import AwsAddress
 from serverless_dist.comm import Communicator, Endpoint, PhaseTimes, set_world
 from serverless_dist.comm.abort import end_process, set_abort
-from serverless_dist.errors import (
-    ProtocolError,
-    ServerlessDistError,
-    UnpicklableError,
-)
+from serverless_dist.errors import ServerlessDistError, UnpicklableError
 from serverless_dist.runtime.channels import open_channel
 from serverless_dist.runtime.clouds import connect
 from serverless_dist.runtime.code import unpack_code
 from serverless_dist.runtime.control import (
     Buffers,
     ControlLine,
+    Ended,
+    Event,
     Failure,
     Farewell,
     Outcome,
@@ -27,61 +26,126 @@ from serverless_dist.runtime.control import (
     Progress,
     enclosed,
 )
+from serverless_dist.runtime.envelope import Envelope
+from serverless_dist.runtime.guard import Abandoned
 from serverless_dist.runtime.invitation import Invitation
-from serverless_dist.runtime.progress import set_reporter
+from serverless_dist.runtime.progress import ignore_progress, set_reporter
+from serverless_dist.runtime.surroundings import Surroundings
 from serverless_dist.runtime.tracebacks import describe
+from serverless_dist.runtime.versions import check_versions, versions
 
+_log = logging.getLogger(__name__)
+KIND = "rank"  # of an envelope
+_SHORT = 30_000  # bytes of a value that shares a request, and its price, with others
 _NO_TIME = Phases(0.0, 0.0, 0.0, 0.0)
 
 
-def run_rank(invitation: Invitation) -> None:
-    """Run one rank and tell the driver how it ended, whatever its function raises."""
-    with ExitStack() as stack:
-        cloud = stack.enter_context(closing(connect(invitation.address)))
+def handler(payload: bytes) -> bytes:
+    """Run the rank that `payload` invites, in a process of its own."""
+    invitation = Invitation.unpack(payload)
+    with closing(connect(invitation.address)) as cloud:
         meter = Meter()
-        metered = MeteredCloud(cloud, meter)
-        line = stack.enter_context(
-            closing(
-                ControlLine(invitation.rank, invitation.size, metered, invitation.key)
-            )
+        _run_rank(invitation, Surroundings(MeteredCloud(cloud, meter), meter))
+    return b""
+
+
+def part(envelope: Envelope) -> "RankPart":
+    """Return the rank that an envelope invites; see `Part`."""
+    return RankPart(Invitation.from_fields(envelope.key, envelope.fields))
+
+
+class RankPart:
+    """A rank as a part of a job that a function runs; see `Part`."""
+
+    def __init__(self, invitation: Invitation) -> None:
+        assert isinstance(invitation.address, AwsAddress)
+        self._invitation = invitation
+        self.address = invitation.address
+        self.name = f"rank {invitation.rank}"
+        self.started = invitation.started
+        self.patience = invitation.timeout
+
+    def children(self) -> Sequence[bytes]:
+        """Return the sealed invitations of the ranks that this one starts."""
+        return [sealed(child) for child in self._invitation.children]
+
+    def run(self, surroundings: Surroundings) -> None:
+        """Run the rank and tell the driver how it ended."""
+        _run_rank(self._invitation, surroundings)
+
+    def mourn(self, cloud: Cloud, how: str) -> None:
+        """Tell the driver how the rank ended, since it cannot itself."""
+        invitation = self._invitation
+        line = ControlLine(
+            invitation.rank, invitation.size, cloud, invitation.key, is_mourning=True
         )
+        with closing(line):
+            line.tell(Ended(invitation.rank, how))
+
+
+def sealed(invitation: Invitation) -> bytes:
+    """Return an invitation as it travels to a function."""
+    return Envelope(invitation.key, KIND, invitation.fields()).seal()
+
+
+def _run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
+    """Run one rank and tell the driver how it ended, whatever its function raises."""
+    rank, meter = invitation.rank, surroundings.meter
+    with ExitStack() as stack:
+        line = ControlLine(rank, invitation.size, surroundings.cloud, invitation.key)
+        stack.callback(line.close)
         if invitation.wants_progress:
             set_reporter(lambda done, total: line.tell(Progress(done, total)))
-        set_abort(_aborter(invitation.rank, line))
-        value, failure, phases = _attempt(invitation, metered, meter, stack)
-        line.tell(Outcome(invitation.rank, value, failure, phases))
-        line.tell(Farewell(invitation.rank, meter.usage()))
+        stack.callback(set_reporter, ignore_progress)
+        set_abort(_aborter(rank, line))
+        stack.callback(set_abort, end_process)
+        stack.callback(set_world, None)
+        try:
+            with surroundings.guarded(lambda: line.tell(*surroundings.printed())):
+                value, failure, phases = _attempt(invitation, surroundings, stack)
+        except Abandoned as error:
+            _log.warning("%s", error)
+            line.tell(Farewell(rank, meter.usage()))
+            return
+        outcome = Outcome(rank, value, failure, phases)
+        events: list[Event] = [*surroundings.printed(), outcome]
+        if sum(buffer.raw().nbytes for buffer in value) > _SHORT:
+            line.tell(*events)
+            events = []
+        line.tell(*events, Farewell(rank, meter.usage()))
 
 
 def _attempt(
-    invitation: Invitation, cloud: Cloud, meter: Meter, stack: ExitStack
+    invitation: Invitation, surroundings: Surroundings, stack: ExitStack
 ) -> tuple[Buffers, Failure | None, Phases]:
     """Run the function; return its value or failure, and where the time went."""
     phases = _NO_TIME
     try:
+        if invitation.versions:  # a process has its driver's
+            check_versions(invitation.versions, versions(), "its function")
         transport = open_channel(
             invitation.channel,
             invitation.rank,
             invitation.size,
-            cloud=cloud,
+            cloud=surroundings.cloud,
             key=invitation.key,
             sockets=invitation.sockets,
-            meter=meter,
+            meter=surroundings.meter,
         )
         # A rank that failed is closed after it has told: to flush may take long.
         stack.callback(transport.close)
         left = invitation.started + invitation.timeout - time.time()
         endpoint = Endpoint(
             transport,
-            deadline=time.monotonic() + left,
+            deadline=time.monotonic() + min(left, surroundings.seconds),
             channel=invitation.channel,
             algorithms=invitation.algorithms,
         )
         stack.callback(endpoint.close)
         world = Communicator.world(endpoint)
         set_world(world)
-        function, args = unpack_code(_load(invitation, cloud))
-        boot = time.time() - invitation.started
+        function, args = unpack_code(_load(invitation, surroundings))
+        boot = surroundings.boot(invitation.started)
         started = time.monotonic()
         try:
             value = _call(function, world, args)
@@ -90,6 +154,8 @@ def _attempt(
             phases = _phases(boot, seconds, endpoint.times)
         endpoint.close()
         return _enclosed_value(value), None, phases
+    except Abandoned:
+        raise
     except SystemExit as error:
         return (), _exit(error), phases
     except BaseException as error:
@@ -115,13 +181,11 @@ def _phases(boot: float, seconds: float, times: PhaseTimes) -> Phases:
     return Phases(boot, compute, times.send, times.wait)
 
 
-def _load(invitation: Invitation, cloud: Cloud) -> bytearray:
-    """Return the job's code, which the digest in the invitation vouches for."""
-    data = bytearray(cloud.blobs.get(invitation.code) or b"")
-    if hashlib.sha256(data).digest() != invitation.digest:
-        msg = f"the job's code {invitation.code} is gone or was changed"
-        raise ProtocolError(msg)
-    return data
+def _load(invitation: Invitation, surroundings: Surroundings) -> bytearray:
+    """Return the job's code, which the invitation encloses or vouches for."""
+    if invitation.code:
+        return surroundings.load(invitation.code, invitation.digest)
+    return bytearray(invitation.inline)
 
 
 def _enclosed_value(value: object) -> Buffers:

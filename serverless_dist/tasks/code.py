@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from serverless_dist.errors import UnpicklableError
 from serverless_dist.runtime.code import culprit
-from serverless_dist.tasks.modules import Modules, install
+from serverless_dist.runtime.modules import Modules, install
 from serverless_dist.wire import Body, decode, encode_by_value
 
 _DIGEST = 16  # bytes

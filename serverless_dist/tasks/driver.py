@@ -22,6 +22,7 @@ from serverless_dist.cloud.prices import dollars
 from serverless_dist.cloud.processes import Ending, ProcessFunctions
 from serverless_dist.config import Config
 from serverless_dist.errors import CloudError, UsageError
+from serverless_dist.runtime.versions import mismatch, versions
 from serverless_dist.tasks.client import Client
 from serverless_dist.tasks.gangs import Gangs
 from serverless_dist.tasks.instructions import (
@@ -49,7 +50,6 @@ from serverless_dist.tasks.messages import (
 )
 from serverless_dist.tasks.placement import Capacity
 from serverless_dist.tasks.sites import Site, open_site
-from serverless_dist.tasks.versions import mismatch, versions
 from serverless_dist.tasks.worker import unpack_usage
 from serverless_dist.wire import JobKey
 

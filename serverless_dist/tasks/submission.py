@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
+from serverless_dist.runtime.modules import beside_script
 from serverless_dist.tasks.arguments import pack_arguments
 from serverless_dist.tasks.client import Client
 from serverless_dist.tasks.code import Code, pack_code
 from serverless_dist.tasks.messages import STREAMING, Kind, Policy, Spec
-from serverless_dist.tasks.modules import beside_script
 from serverless_dist.tasks.refs import ObjectRef, ObjectRefGenerator, noting_refs
 from serverless_dist.wire import Body
 

@@ -20,6 +20,7 @@ from types import FrameType
 import msgpack
 
 from serverless_dist.cloud import Meter, Usage
+from serverless_dist.runtime.versions import versions
 from serverless_dist.tasks.client import Client
 from serverless_dist.tasks.current import set_client
 from serverless_dist.tasks.execution import Executor, Interruption
@@ -46,7 +47,6 @@ from serverless_dist.tasks.messages import (
 from serverless_dist.tasks.outbox import Outbox
 from serverless_dist.tasks.store import Store
 from serverless_dist.tasks.values import Cause, Failure, Form, failed
-from serverless_dist.tasks.versions import versions
 
 _SOONER = 0.2, 0.3, 5.0  # of its lifetime, at least, at most: seconds before its end
 _TICK = 0.02  # seconds between two looks at the task that runs

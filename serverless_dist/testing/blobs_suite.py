@@ -124,6 +124,60 @@ class BlobsSuite(ABC):
                 won = [t for t, put in zip(texts, puts, strict=True) if put.result()]
                 assert [blobs.get(key)] == won
 
+    def test_a_swap_replaces_what_it_expects(self) -> None:
+        blobs, key = self.make_blobs(), self.prefix() + "key"
+        blobs.put(key, b"first")
+        for old, new in ((b"first", b""), (b"", b"2"), (b"2", bytes(range(256)))):
+            assert blobs.swap(key, old, new) is True
+            assert blobs.get(key) == new
+
+    def test_a_swap_keeps_what_it_does_not_expect(self) -> None:
+        blobs, key = self.make_blobs(), self.prefix() + "key"
+        blobs.put(key, b"there")
+        for old in (b"", b"ther", b"there!", b"There", None):
+            assert blobs.swap(key, old, b"new") is False
+            assert blobs.get(key) == b"there"
+
+    def test_a_swap_that_expects_a_blob_makes_none(self) -> None:
+        blobs, key = self.make_blobs(), self.prefix() + "key"
+        assert blobs.swap(key, b"", b"new") is False
+        blobs.put(key, b"old")
+        blobs.delete([key])
+        assert blobs.swap(key, b"old", b"new") is False
+        assert blobs.get(key) is None
+
+    def test_a_swap_that_expects_no_blob_makes_one(self) -> None:
+        blobs, key = self.make_blobs(), self.prefix() + "key"
+        assert blobs.swap(key, None, b"first") is True
+        assert blobs.swap(key, None, b"second") is False
+        assert blobs.get(key) == b"first"
+
+    def test_a_swap_copies_and_compares_bytes(self) -> None:
+        blobs, key = self.make_blobs(), self.prefix() + "key"
+        wide: memoryview[Any] = memoryview(bytearray(range(16))).cast("d")
+        assert blobs.swap(key, None, wide) is True
+        new = bytearray(b"new")
+        assert blobs.swap(key, wide, memoryview(new)) is True
+        new[:] = b"old"
+        assert blobs.swap(key, bytearray(b"new"), new) is True
+        assert blobs.get(key) == b"old"
+
+    def test_one_writer_wins_each_turn_of_a_race_of_swaps(self) -> None:
+        blobs, key = self.make_blobs(), self.prefix() + "key"
+        blobs.put(key, b"0")
+
+        def increment(times: int) -> None:
+            for _ in range(times):
+                while True:
+                    old = blobs.get(key)
+                    assert old is not None
+                    if blobs.swap(key, old, b"%d" % (int(old) + 1)):
+                        break
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(increment, [5] * 4))
+        assert blobs.get(key) == b"20"
+
     def test_list_gives_the_keys_of_a_prefix_sorted(self) -> None:
         blobs, prefix = self.make_blobs(), self.prefix()
         names = ["b", "a/2", "a/10", "a", "ab", "B", "a/2/x"]
@@ -183,3 +237,6 @@ class BlobsSuite(ABC):
             blobs.put("", b"data")
         with raises(UsageError):
             blobs.get("")
+        for old in (None, b"data"):
+            with raises(UsageError):
+                blobs.swap("", old, b"data")

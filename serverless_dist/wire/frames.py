@@ -56,6 +56,15 @@ class JobKey:
     def __repr__(self) -> str:
         return f"<JobKey of job {self.job.hex()}>"
 
+    @classmethod
+    def derive(cls, secret: bytes, job: bytes) -> "JobKey":
+        """Return the key of a job for all who know a deployment's secret.
+
+        >>> JobKey.derive(b"secret", bytes(16)) == JobKey.derive(b"other", bytes(16))
+        False
+        """
+        return cls(job, hmac.digest(secret, b"serverless_dist job " + job, "sha256"))
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 
+from serverless_dist.errors import VersionMismatchError
+
 _PACKAGES = ("serverless_dist", "cloudpickle", "numpy")
 
 
@@ -19,15 +21,26 @@ def versions() -> Mapping[str, str]:
     return {"Python": python, **{name: version(name) for name in _PACKAGES}}
 
 
-def mismatch(driver: Mapping[str, str], worker: Mapping[str, str]) -> str | None:
+def mismatch(
+    driver: Mapping[str, str], other: Mapping[str, str], name: str = "its worker"
+) -> str | None:
     """Return what differs, in words; None: nothing.
 
     >>> mismatch({"Python": "3.11", "numpy": "2.1"}, {"Python": "3.12", "numpy": "2.1"})
     'the driver has Python 3.11, its worker has Python 3.12: install the same'
     """
-    ours = [name for name in driver if driver[name] != worker.get(name)]
+    ours = [each for each in driver if driver[each] != other.get(each)]
     if not ours:
         return None
-    here = ", ".join(f"{name} {driver[name]}" for name in ours)
-    there = ", ".join(f"{name} {worker.get(name, 'missing')}" for name in ours)
-    return f"the driver has {here}, its worker has {there}: install the same"
+    here = ", ".join(f"{each} {driver[each]}" for each in ours)
+    there = ", ".join(f"{each} {other.get(each, 'missing')}" for each in ours)
+    return f"the driver has {here}, {name} has {there}: install the same"
+
+
+def check_versions(
+    driver: Mapping[str, str], other: Mapping[str, str], name: str
+) -> None:
+    """Raise a `VersionMismatchError` if the two differ; `name` is what the other is."""
+    what = mismatch(driver, other, name)
+    if what is not None:
+        raise VersionMismatchError(what)

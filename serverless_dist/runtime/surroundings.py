@@ -1,0 +1,147 @@
+"""What a part of a job finds where it runs: a process, or a function of Lambda."""
+
+import hashlib
+import time
+from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from math import inf
+from typing import Protocol
+
+from serverless_dist.cloud import Cloud, Meter
+from serverless_dist.cloud.aws_address import AwsAddress
+from serverless_dist.errors import ProtocolError
+from serverless_dist.runtime.control import Printed
+from serverless_dist.runtime.guard import Guard
+from serverless_dist.runtime.output import Output
+
+
+class Surroundings:
+    """A process that the job's driver has started.
+
+    Parameters
+    ----------
+    cloud
+        What the part is connected to; it stays open.
+    meter
+        What the cloud counts in.
+
+    Attributes
+    ----------
+    seconds
+        How long the part may run at most.
+    """
+
+    def __init__(self, cloud: Cloud, meter: Meter) -> None:
+        self.cloud = cloud
+        self.meter = meter
+        self.seconds = inf
+
+    def boot(self, started: float) -> float:
+        """Return how many seconds have passed until now; the job began at `started`."""
+        return time.time() - started
+
+    def load(self, key: str, digest: bytes) -> bytearray:
+        """Return the blob with that SHA-256."""
+        data = bytearray(self.cloud.blobs.get(key) or b"")
+        if hashlib.sha256(data).digest() != digest:
+            msg = f"the job's code {key} is gone or was changed"
+            raise ProtocolError(msg)
+        return data
+
+    def guarded(self, on_tick: Callable[[], None]) -> AbstractContextManager[object]:
+        """Return a context that ends what runs in it when it has to."""
+        del on_tick  # the driver ends a process
+        return nullcontext()
+
+    def printed(self) -> list[Printed]:
+        """Return what was printed that the driver's terminal has not seen."""
+        return []
+
+
+class FunctionSurroundings(Surroundings):
+    """A function of Lambda.
+
+    Parameters
+    ----------
+    cloud, meter
+        What the part is connected to, and what that counts in.
+    guard
+        Ends the part.
+    output
+        What is printed.
+    began
+        When the invocation began, by `time.monotonic`.
+    codes
+        What earlier invocations have loaded, by its SHA-256.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        meter: Meter,
+        *,
+        guard: Guard,
+        output: Output,
+        began: float,
+        codes: MutableMapping[bytes, bytes],
+    ) -> None:
+        super().__init__(cloud, meter)
+        self.seconds = guard.left
+        self._guard = guard
+        self._output = output
+        self._began = began
+        self._codes = codes
+
+    def boot(self, started: float) -> float:
+        """Return how many seconds have passed since the invocation began."""
+        del started  # nobody pays for what was before
+        return time.monotonic() - self._began
+
+    def load(self, key: str, digest: bytes) -> bytearray:
+        """Return the blob with that SHA-256, which an earlier invocation may have."""
+        if digest not in self._codes:
+            code = super().load(key, digest)
+            self._codes.clear()  # the last one is enough
+            self._codes[digest] = bytes(code)
+        return bytearray(self._codes[digest])
+
+    def guarded(self, on_tick: Callable[[], None]) -> AbstractContextManager[object]:
+        """Return a context that ends what runs in it when it has to."""
+        return self._guard.watching(on_tick)
+
+    def printed(self) -> list[Printed]:
+        """Return what was printed since the last time."""
+        out, err = self._output.drain()
+        return [Printed(out, err)] if out or err else []
+
+
+class Part(Protocol):
+    """What an invitation asks for: a rank of a job, or a worker of a session.
+
+    Attributes
+    ----------
+    address
+        Where its mailboxes are.
+    name
+        What it is called; two of a job that have the same are the same.
+    started, patience
+        When its job started, in seconds since the epoch, and how many seconds later
+        it may still begin.
+    """
+
+    address: AwsAddress
+    name: str
+    started: float
+    patience: float
+
+    def children(self) -> Sequence[bytes]:
+        """Return the sealed invitations of those that this one starts."""
+        ...
+
+    def run(self, surroundings: Surroundings) -> None:
+        """Do what is asked for."""
+        ...
+
+    def mourn(self, cloud: Cloud, how: str) -> None:
+        """Tell the driver how this part has ended, since it could not itself."""
+        ...

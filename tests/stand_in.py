@@ -1,0 +1,152 @@
+"""A stand-in for AWS that checks signatures, policies and TLS: ministack, AUTH=true."""
+
+import http.client
+import json
+import os
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serverless_dist.cloud.attempts import call
+from serverless_dist.cloud.aws import AwsClients
+from tests.conftest import MINISTACK, _end_with_parent
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose signature a request carries."""
+
+    key: str
+    secret: str
+    token: str | None = None
+
+
+ROOT = Identity("test", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A running stand-in."""
+
+    url: str
+    certificate: Path
+
+    def environment(self, identity: Identity) -> Mapping[str, str]:
+        """Return what makes boto3 take it for AWS."""
+        values = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_CA_BUNDLE": str(self.certificate),
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": identity.key,
+            "AWS_SECRET_ACCESS_KEY": identity.secret,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+        if identity.token is not None:
+            values["AWS_SESSION_TOKEN"] = identity.token
+        return values
+
+    @contextmanager
+    def signed_in(self, identity: Identity = ROOT) -> Iterator[AwsClients]:
+        """Give clients that sign as somebody."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("AWS_")]:
+                patch.delenv(name)
+            for name, value in self.environment(identity).items():
+                patch.setenv(name, value)
+            with closing(AwsClients(REGION, None)) as clients:
+                yield clients
+
+    def user(self, name: str, policy: Mapping[str, Any]) -> Identity:
+        """Make a user who may do what a policy says."""
+        with self.signed_in() as clients:
+            iam = clients.client("iam")
+            call(iam, "create_user", "user", UserName=name)
+            call(
+                iam,
+                "put_user_policy",
+                "user",
+                UserName=name,
+                PolicyName="all",
+                PolicyDocument=json.dumps(policy),
+            )
+            made = call(iam, "create_access_key", "user", UserName=name)["AccessKey"]
+        return Identity(made["AccessKeyId"], made["SecretAccessKey"])
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    venv = os.environ.get(MINISTACK)
+    if venv is None:
+        pytest.skip(f"{MINISTACK} is not set to what .ci/ministack prints")
+    scratch = tmp_path_factory.mktemp("stand_in")
+    for _ in range(3):  # somebody may take the port before it does
+        with _running(Path(venv), scratch) as found:
+            if found is not None:
+                yield found
+                return
+    pytest.fail((scratch / "log").read_text())
+
+
+@contextmanager
+def _running(venv: Path, scratch: Path) -> Iterator[StandIn | None]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    settings = {
+        "AUTH": "true",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "LOG_LEVEL": "WARNING",
+        "TMPDIR": str(scratch),
+        "USE_SSL": "1",
+    }
+    with (
+        (scratch / "log").open("wb") as log,
+        subprocess.Popen(
+            [venv / "bin" / "ministack"],
+            cwd=scratch,
+            env=clean | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_end_with_parent,
+        ) as process,
+    ):
+        try:
+            certificate = scratch / "ministack-tls" / "server.crt"
+            url = f"https://127.0.0.1:{port}"
+            answers = _answers(process, port)
+            yield StandIn(url, certificate) if answers else None
+        finally:
+            process.kill()
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Return once the server answers (True) or has ended (False)."""
+    trusting = ssl._create_unverified_context()
+    while True:
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", port, timeout=10, context=trusting
+        )
+        with closing(connection):
+            try:
+                connection.request("GET", "/_ministack/health")
+                return connection.getresponse().status == 200
+            except OSError:
+                pass
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        return False

@@ -8,16 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from threading import Semaphore, Thread, current_thread
+from threading import Condition, Semaphore, Thread, current_thread
 from typing import Any, TypeVar
 
-from serverless_dist.cloud import Buffer, Chaos, ChaoticBlobs, MemoryBlobs
+from serverless_dist.cloud import Blobs, Buffer, Chaos, ChaoticBlobs, MemoryBlobs
 from serverless_dist.cloud.lease_search import LeaseSearch
-from serverless_dist.cloud.lease_table import PREFIX, TABLE_KEY
+from serverless_dist.cloud.lease_table import PREFIX, TABLE_KEY, LeaseEntry
 from serverless_dist.cloud.lease_tenure import Tenure
+from serverless_dist.cloud.leases import Lease, acquire
 from serverless_dist.cloud.lifeline import LEASE_SECONDS, TAKEN
 from serverless_dist.errors import CloudError
 from serverless_dist.testing.clock import HandClock
+from tests.watched import until
 
 T = TypeVar("T")
 
@@ -209,3 +211,38 @@ class Driver:
         assert self.tenure is not None
         entry = self.tenure.entry
         return set(range(entry.first, entry.first + entry.count))
+
+
+class SteppedClock(HandClock):
+    """Sleeps jump; a wait ends when the test has let enough time pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: Condition | None = None
+
+    def wait(self, condition: Condition, seconds: float) -> None:
+        self.waiting = condition
+        condition.wait()
+        self.waiting = None
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass when the thread waits, and return when it waits again."""
+        until(lambda: self.waiting is not None)
+        condition = self.waiting
+        assert condition is not None
+        with condition:
+            self.advance(seconds)
+            self.waiting = None
+            condition.notify_all()
+
+
+def entry(first: int, count: int, name: str = "somebody") -> LeaseEntry:
+    return LeaseEntry(f"{first}", first, count, name)
+
+
+def lease(
+    blobs: Blobs, clock: HandClock, count: int = 3, wait: float = 0.0, of: int = 8
+) -> Lease:
+    return acquire(
+        blobs, mailboxes=of, count=count, holder="Ada", wait=wait, clock=clock
+    )

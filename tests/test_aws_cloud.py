@@ -133,33 +133,6 @@ def test_foreign_texts_arrive_as_their_own_bytes(fabrics: Fabrics) -> None:
     receive_until(cloud.mailboxes[0], [text.encode() for text in texts])
 
 
-def test_a_fabric_is_found_again(fabrics: Fabrics) -> None:
-    made = fabrics.make(3)
-    endpoint = made.address.endpoint
-    fabric = made.address.bucket[: -len("-123456789012")]
-    with closing(AwsCloud.find(fabric, mailboxes=3, endpoint=endpoint)) as found:
-        assert found.address == made.address
-    with closing(AwsCloud.find(fabric, mailboxes=2, endpoint=endpoint)) as smaller:
-        smaller.topic.publish([Entry(b"hello", (1,))])
-        receive_until(made.mailboxes[1], [b"hello"])
-        with pytest.raises(UsageError, match="there are 2"):
-            smaller.topic.publish([Entry(b"hello", (2,))])
-    with pytest.raises(UsageError, match=f"no queue {fabric}-mailbox-3 .*provision"):
-        AwsCloud.find(fabric, mailboxes=4, endpoint=endpoint)
-
-
-@pytest.mark.parametrize("part", ["topic", "bucket"])
-def test_find_says_which_part_is_missing(fabrics: Fabrics, part: str) -> None:
-    address = fabrics.make(1).address
-    if part == "topic":
-        ask(fabrics.clients.sns, "delete_topic", TopicArn=address.topic_arns[0])
-    else:
-        ask(fabrics.clients.s3, "delete_bucket", Bucket=address.bucket)
-    fabric = address.bucket[: -len("-123456789012")]
-    with pytest.raises(UsageError, match=f"AWS has no {part} .*{fabric}.*provision"):
-        AwsCloud.find(fabric, mailboxes=1, endpoint=address.endpoint)
-
-
 def test_an_address_survives_pickling_and_connects_without_a_request() -> None:
     address = AwsAddress(
         region="eu-west-1",
@@ -176,7 +149,7 @@ def test_an_address_survives_pickling_and_connects_without_a_request() -> None:
             "<SqsQueue http://127.0.0.1:1/123456789012/lab-mailbox-1>",
         ]
         assert repr(cloud.topic) == "<SnsTopic lab-data-0 to 2 mailboxes>"
-        assert repr(cloud.blobs) == "<S3Blobs lab-123456789012>"
+        assert repr(cloud.blobs) == "<S3Blobs lab-123456789012/jobs/>"
 
 
 def test_more_mailboxes_than_a_topic_has_filters_share_several_topics(

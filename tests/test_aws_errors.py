@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 
 from serverless_dist.cloud.attempts import Patience, Refusal, call
 from serverless_dist.cloud.aws import AwsClients, AwsService
-from serverless_dist.cloud.aws_cloud import AwsCloud
+from serverless_dist.cloud.leased import find_deployment
 from serverless_dist.errors import CloudError, CredentialsError, UsageError
 
 SECRETS = ("AKIAREALREALREAL", "very/secret+key", "session-token-of-mine")
@@ -152,39 +152,44 @@ def test_a_refusal_crosses_processes_as_a_cloud_error() -> None:
     assert (str(copy), copy.retryable) == ("SQS said no", True)
 
 
+def look_up(region: str | None, endpoint: str | None = None) -> None:
+    with closing(AwsClients(region, endpoint)) as clients:
+        find_deployment(clients, "lab")
+
+
 class TestOnTheWay:
     def test_an_unreachable_endpoint_is_named(self) -> None:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
             with pytest.raises(CloudError, match=f"cannot reach {endpoint}"):
-                AwsCloud.find("lab", mailboxes=1, endpoint=endpoint)
+                look_up(None, endpoint)
 
     @pytest.mark.parametrize("endpoint", ["nonsense", "http://", "127.0.0.1:80"])
     def test_an_endpoint_that_is_no_url_is_refused(self, endpoint: str) -> None:
         with pytest.raises(UsageError, match="is no endpoint: give a URL"):
-            AwsCloud.find("lab", mailboxes=1, endpoint=endpoint)
+            look_up(None, endpoint)
 
     def test_missing_credentials_are_told_with_what_to_do(
         self, no_credentials: pytest.MonkeyPatch
     ) -> None:
         with pytest.raises(CredentialsError, match="set AWS_PROFILE"):
-            AwsCloud.find("lab", mailboxes=1, region="us-east-1")
+            look_up("us-east-1")
         no_credentials.setenv("AWS_PROFILE", "unknown")
         with pytest.raises(CredentialsError, match="set AWS_PROFILE"):
-            AwsCloud.find("lab", mailboxes=1, region="us-east-1")
+            look_up("us-east-1")
 
     def test_a_missing_region_is_told(
         self, real_credentials: pytest.MonkeyPatch
     ) -> None:
         with pytest.raises(UsageError, match="set AWS_REGION"):
-            AwsCloud.find("lab", mailboxes=1)
+            look_up(None)
 
     def test_an_impossible_region_is_told(
         self, real_credentials: pytest.MonkeyPatch
     ) -> None:
         with pytest.raises(UsageError, match="not a region"):
-            AwsCloud.find("lab", mailboxes=1, region="not a region")
+            look_up("not a region")
 
 
 Handle = Callable[[http.server.BaseHTTPRequestHandler], None]

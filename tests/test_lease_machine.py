@@ -135,7 +135,13 @@ class LeaseMachine(RuleBasedStateMachine):
         assert tenure is not None
         driver.is_stopping = True
         driver.is_vacant |= is_clean
-        driver.begin(lambda: (tenure.stop(), is_clean and tenure.vacate()))
+
+        def release() -> None:
+            tenure.stop()
+            if is_clean:
+                tenure.vacate()
+
+        driver.begin(release)
         driver.settle()
 
     @precondition(lambda self: len(self.alive) > 3)

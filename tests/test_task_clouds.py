@@ -18,9 +18,8 @@ from serverless_dist.cloud.emulated import EmulatedCloud
 from serverless_dist.cloud.local import LocalCloud
 from serverless_dist.cloud.processes import ProcessFunctions
 from serverless_dist.config import Config
-from serverless_dist.tasks import driver, sites
+from serverless_dist.tasks import crews, driver, sites
 from serverless_dist.tasks.sites import CloudSite
-from serverless_dist.wire import JobKey
 
 Setter = pytest.MonkeyPatch
 
@@ -222,8 +221,8 @@ class AddressedChaos(ChaoticCloud):
         self.address = cloud.address
 
 
-def open_local(name: str, workers: int, config: Config, key: JobKey) -> CloudSite:
-    return CloudSite("local", workers, config, key)
+def open_local(name: str, workers: int, config: Config) -> CloudSite:
+    return CloudSite("local", workers, config)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -270,7 +269,7 @@ def test_invocations_that_are_refused_a_few_times_are_tried_again(
     refusals: int, monkeypatch: Setter
 ) -> None:
     monkeypatch.setattr(RefusingFunctions, "refusals", refusals)
-    monkeypatch.setattr(driver, "ProcessFunctions", RefusingFunctions)
+    monkeypatch.setattr(crews, "ProcessFunctions", RefusingFunctions)
     with sd.init("local", workers=1):
         assert sd.get(identity.options(retries=0).remote(1)) == 1
     assert not RefusingFunctions.refusals
@@ -280,7 +279,7 @@ def test_invocations_that_are_always_refused_are_an_error_of_all_tasks(
     monkeypatch: Setter,
 ) -> None:
     monkeypatch.setattr(RefusingFunctions, "refusals", 1_000_000)
-    monkeypatch.setattr(driver, "ProcessFunctions", RefusingFunctions)
+    monkeypatch.setattr(crews, "ProcessFunctions", RefusingFunctions)
     with sd.init("local", workers=2):
         refs = [identity.remote(1), Counter.remote().count.remote()]
         for ref in refs:

@@ -16,21 +16,15 @@ from serverless_dist.config import Config
 from serverless_dist.errors import ObjectLostError, UsageError
 from serverless_dist.tasks import sites
 from serverless_dist.tasks.lines import Line
-from serverless_dist.tasks.sites import (
+from serverless_dist.tasks.places import (
     CloudPlace,
-    CloudSite,
     LocalPlace,
-    LocalSite,
     Place,
-    Site,
-    open_site,
     pack_place,
     unpack_place,
 )
+from serverless_dist.tasks.sites import CloudSite, LocalSite, Site, open_site
 from serverless_dist.tasks.store import Store
-from serverless_dist.wire import JobKey
-
-KEY = JobKey(b"j" * 16, b"s" * 32)
 
 
 class KeptCloud(WrappedCloud):
@@ -65,7 +59,7 @@ def enter(site: Site, worker: int, stack: ExitStack) -> tuple[Line, Store, Meter
     meter = Meter()
     there: Place = unpack_place(pack_place(place))
     assert there == place
-    line, store = there.open(KEY, worker, meter, stack)
+    line, store = there.open(site.key, worker, meter, stack)
     return line, store, meter
 
 
@@ -92,7 +86,7 @@ def check_both_ways(site: Site, stack: ExitStack) -> Meter:
 def test_a_worker_of_this_machine_finds_its_line_and_the_store(
     stack: ExitStack,
 ) -> None:
-    with closing(open_site("local", 2, Config(), KEY)) as site:
+    with closing(open_site("local", 2, Config())) as site:
         meter = check_both_ways(site, stack)
         assert site.usage().requests == {}
     assert meter.usage().requests == {}
@@ -102,33 +96,34 @@ def test_a_worker_of_an_emulated_cloud_finds_its_line_and_the_store(
     stack: ExitStack, moto_endpoint: str
 ) -> None:
     config = Config(endpoint=moto_endpoint)
-    with closing(open_site("emulated", 2, config, KEY)) as site, stack:
+    with closing(open_site("emulated", 2, config)) as site, stack:
         meter = check_both_ways(site, stack)
-        assert site.usage().requests["s3:GetObject"] == 1
+        # A value, the deployment's record, the table of leases.
+        assert site.usage().requests["s3:GetObject"] == 3
         assert meter.usage().requests["s3:PutObject"] == 1
 
 
 def test_an_unknown_cloud_is_refused() -> None:
     with pytest.raises(UsageError, match="there is no cloud 'moon'"):
-        open_site("moon", 1, Config(), KEY)
+        open_site("moon", 1, Config())
 
 
 def test_a_local_session_is_private_and_leaves_nothing() -> None:
-    site = LocalSite(KEY)
+    site = LocalSite()
     site.store.put((b"data",))
-    assert len(site.scratch) == 2
-    for directory in site.scratch:
+    assert len(site._scratch) == 2
+    for directory in site._scratch:
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     site.close()
     site.close()
-    assert not any(directory.exists() for directory in site.scratch)
+    assert not any(directory.exists() for directory in site._scratch)
 
 
 def test_values_are_kept_on_disk_where_no_memory_is_for_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sites, "_SHARED_MEMORY", tmp_path / "missing")
-    with closing(LocalSite(KEY)) as site:
+    with closing(LocalSite()) as site:
         assert bytes(site.store.get(site.store.put((b"data",)))) == b"data"
 
 
@@ -141,7 +136,7 @@ def test_a_local_place_may_have_any_name() -> None:
 def test_there_are_mailboxes_for_more_workers_than_run_at_a_time(
     kept: Cloud, workers: int, capacity: int
 ) -> None:
-    with closing(CloudSite("local", workers, Config(), KEY)) as site:
+    with closing(CloudSite("local", workers, Config())) as site:
         assert site.capacity == capacity
         places = [site.place_for(worker) for worker in range(1, capacity + 1)]
         mailboxes = {p.mailbox for p in places if isinstance(p, CloudPlace)}
@@ -150,12 +145,12 @@ def test_there_are_mailboxes_for_more_workers_than_run_at_a_time(
 
 
 def test_a_mailbox_is_used_again_as_the_last_one(kept: Cloud) -> None:
-    with closing(CloudSite("local", 1, Config(), KEY)) as site:
+    with closing(CloudSite("local", 1, Config())) as site:
         for worker in range(1, site.capacity + 1):
             site.place_for(worker)
         for worker in (5, 3):
-            site.release(worker)
-            site.release(worker)
+            site.release(worker, is_certain=True)
+            site.release(worker, is_certain=True)
         again = [site.place_for(worker) for worker in (101, 102, 103)]
         assert [p.mailbox for p in again if isinstance(p, CloudPlace)] == [4, 2]
         assert again[2] is None
@@ -165,7 +160,7 @@ def test_a_session_removes_its_objects_and_no_others(
     kept: Cloud, stack: ExitStack
 ) -> None:
     kept.blobs.put("another/objects/0-0", b"data")
-    site = CloudSite("local", 1, Config(), KEY)
+    site = CloudSite("local", 1, Config())
     line, store, _ = enter(site, 1, stack)
     line.send([(bytes(2_000_000),)])  # by an object
     while not site.hub.receive(1.0):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import serverless_dist as sd
-from serverless_dist.tasks import driver
 from serverless_dist.runtime.versions import mismatch, versions
+from serverless_dist.tasks import driver
 
 OTHER = {"Python": "2.7", "numpy": "0.1"}
 

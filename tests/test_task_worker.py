@@ -18,6 +18,7 @@ import pytest
 
 import serverless_dist as sd
 from serverless_dist.cloud import Meter
+from serverless_dist.runtime.versions import versions
 from serverless_dist.tasks import execution, worker as worker_module
 from serverless_dist.tasks.arguments import pack_arguments, pack_value
 from serverless_dist.tasks.client import Client
@@ -51,10 +52,9 @@ from serverless_dist.tasks.messages import (
     pack,
     unpack,
 )
+from serverless_dist.tasks.places import LocalPlace
 from serverless_dist.tasks.refs import ObjectRef, load
-from serverless_dist.tasks.sites import LocalPlace
 from serverless_dist.tasks.values import Cause, Form, Value, failure_of
-from serverless_dist.runtime.versions import versions
 from serverless_dist.tasks.worker import _Worker, unpack_usage
 from serverless_dist.wire import Body, JobKey
 from tests.gates import Gate

@@ -10,7 +10,9 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, wait
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any, Protocol, TypeVar
 
 from tenacity import (
@@ -21,7 +23,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from serverless_dist.errors import CloudError
+from serverless_dist.errors import CloudError, ServerlessDistError
 
 E = TypeVar("E")
 
@@ -196,3 +198,18 @@ def side_by_side(pool: Executor, jobs: Sequence[Callable[[], None]]) -> None:
     wait(futures)
     for future in futures:
         future.result()
+
+
+def within(seconds: float, function: Callable[[], None]) -> None:
+    """Call the function, and go on without it if it takes longer.
+
+    What it raises as this package's error is dropped: it is for courtesies at the end.
+    """
+
+    def attempt() -> None:
+        with suppress(ServerlessDistError):
+            function()
+
+    thread = Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(seconds)

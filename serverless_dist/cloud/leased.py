@@ -6,9 +6,8 @@ driver, and gives them back. Nothing is created or deleted but blobs.
 
 import os
 import socket
-from contextlib import suppress
 
-from serverless_dist.cloud.attempts import Refusal, call
+from serverless_dist.cloud.attempts import Refusal, call, within
 from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.cloud.aws_address import AwsAddress, FabricNames
 from serverless_dist.cloud.aws_blobs import S3Blobs
@@ -20,8 +19,9 @@ from serverless_dist.cloud.leases import acquire
 from serverless_dist.cloud.meter import Meter, Usage
 from serverless_dist.cloud.metered import MeteredBlobs
 from serverless_dist.cloud.wrapped import WrappedCloud
-from serverless_dist.errors import ServerlessDistError, UsageError
+from serverless_dist.errors import UsageError
 
+_COURTESY = 5.0  # seconds for what comes about by itself otherwise, only later
 _LOOK_UP = Usage({"s3:GetObject": 1}, {"s3:GetObject": 1})
 
 
@@ -151,7 +151,8 @@ class LeasedCloud(WrappedCloud):
 
     def stop(self) -> None:
         """Make all that run on the mailboxes stop, within seconds."""
-        self._lease.stop()
+        # If this is not possible they see that nobody renews the lease.
+        within(_COURTESY, self._lease.stop)
 
     def vacate(self) -> None:
         """Take note that nothing runs on the mailboxes any more."""
@@ -163,6 +164,5 @@ class LeasedCloud(WrappedCloud):
         What still runs on them stops.
         """
         # What cannot be given back now lapses.
-        with suppress(ServerlessDistError):
-            self._lease.release(clean=self._is_vacant)
+        within(_COURTESY, lambda: self._lease.release(clean=self._is_vacant))
         self._clients.close()

@@ -4,19 +4,21 @@ boto3 takes a fifth of a second to import, so what needs it is imported when use
 """
 
 import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from serverless_dist.cloud import Cloud, Functions, Usage
 from serverless_dist.cloud.aws_address import AwsAddress
 from serverless_dist.cloud.deployment import Deployment
 from serverless_dist.cloud.local import LocalAddress, LocalCloud
 from serverless_dist.config import Config
-from serverless_dist.errors import UsageError
+from serverless_dist.errors import CloudError, UsageError
 from serverless_dist.runtime.versions import check_versions, versions
+from serverless_dist.wire import JobKey
 
 Address = LocalAddress | AwsAddress
 
@@ -62,6 +64,9 @@ class FunctionCloud(Cloud, Protocol):
         ...
 
 
+Opened = LocalCloud | FunctionCloud
+
+
 def _start_local(mailboxes: int, config: Config) -> LocalCloud:
     del config
     return LocalCloud.start(mailboxes)
@@ -99,7 +104,7 @@ def _find_aws(mailboxes: int, config: Config) -> FunctionCloud:
     return cloud
 
 
-_OPENERS: Mapping[str, Callable[[int, Config], LocalCloud | FunctionCloud]] = {
+_OPENERS: Mapping[str, Callable[[int, Config], Opened]] = {
     "local": _start_local,
     "emulated": _start_emulated,
     "aws": _find_aws,
@@ -118,6 +123,35 @@ def check_cloud(name: str) -> str:
 def open_cloud(name: str, mailboxes: int, config: Config) -> LocalCloud | FunctionCloud:
     """Return the cloud of that name with at least so many mailboxes."""
     return _OPENERS[name](mailboxes, config)
+
+
+def has_functions(cloud: Opened) -> TypeGuard[FunctionCloud]:
+    """Return whether ranks and workers run in the cloud's own functions."""
+    return isinstance(cloud.address, AwsAddress)
+
+
+def scratch_of(cloud: Opened) -> Sequence[Path]:
+    """Return what is to be removed if the process that opened the cloud is killed."""
+    address = cloud.address
+    return [address.directory] if isinstance(address, LocalAddress) else []
+
+
+def check_lease(cloud: FunctionCloud) -> None:
+    """Raise a `CloudError` if others may use the mailboxes by now."""
+    if cloud.is_lost:
+        msg = (
+            "the lease of the mailboxes was lost, since it was not renewed in time:"
+            " look after the connection to AWS, and run the job again"
+        )
+        raise CloudError(msg, retryable=True)
+
+
+def new_key(cloud: Opened) -> JobKey:
+    """Return the key of a new job; functions derive it from what they know."""
+    job = secrets.token_bytes(16)
+    if has_functions(cloud):
+        return JobKey.derive(cloud.deployment.secret, job)
+    return JobKey(job, secrets.token_bytes(32))
 
 
 def connect(address: Address) -> Cloud:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -14,7 +13,7 @@ from serverless_dist.cloud import Blobs
 from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
 from serverless_dist.cloud.processes import Ending, ProcessFunctions
 from serverless_dist.errors import CloudError, ServerlessDistError
-from serverless_dist.runtime.clouds import FunctionCloud
+from serverless_dist.runtime.clouds import FunctionCloud, check_lease
 from serverless_dist.runtime.control import Ended, Event
 from serverless_dist.runtime.invitation import Invitation
 from serverless_dist.runtime.rank import sealed
@@ -23,6 +22,7 @@ from serverless_dist.runtime.tree import WIDTH, children, choose_branching
 
 HANDLER = "serverless_dist.runtime.rank:handler"
 _GOODBYE = 6.0  # seconds that functions may take to see that they have to stop
+_GLANCE = 5.0  # seconds between two looks at what has become of the lease
 Tell = Callable[[Event], None]
 
 
@@ -139,10 +139,11 @@ class FunctionFleet:
         """Return when the roll is called next."""
         if self._roll is None:
             return inf
-        return self._roll.next_call - time.monotonic() + time.time()
+        return time.time() + min(_GLANCE, self._roll.next_call - time.monotonic())
 
     def check(self) -> None:
         """Call the roll if it is time, and invite again who is missing."""
+        check_lease(self._cloud)
         if self._roll is None or self._roll.next_call > time.monotonic():
             return
         assert self._first is not None
@@ -158,8 +159,7 @@ class FunctionFleet:
         del seconds
         self._pool.shutdown(wait=False, cancel_futures=True)
         if not have_left(0.0):
-            with suppress(ServerlessDistError):  # then they see that nobody renews it
-                self._cloud.stop()
+            self._cloud.stop()
             if not have_left(_GOODBYE):
                 return
         self._cloud.vacate()

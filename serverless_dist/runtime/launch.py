@@ -3,7 +3,6 @@
 import hashlib
 import operator
 import resource
-import secrets
 import shutil
 import sys
 import threading
@@ -15,12 +14,19 @@ from math import inf
 from typing import Any, TypeVar
 
 from serverless_dist.cloud import Meter, MeteredCloud, Usage
-from serverless_dist.cloud.local import LocalCloud, private_directory
+from serverless_dist.cloud.attempts import within
+from serverless_dist.cloud.local import private_directory
 from serverless_dist.comm.algorithms import named
 from serverless_dist.config import Config
 from serverless_dist.errors import ServerlessDistError, TaskCancelledError, UsageError
 from serverless_dist.runtime.channels import check_channel
-from serverless_dist.runtime.clouds import FunctionCloud, check_cloud, open_cloud
+from serverless_dist.runtime.clouds import (
+    check_cloud,
+    has_functions,
+    new_key,
+    open_cloud,
+    scratch_of,
+)
 from serverless_dist.runtime.code import Function, modules_of, pack_code
 from serverless_dist.runtime.control import (
     MAILBOXES,
@@ -35,7 +41,6 @@ from serverless_dist.runtime.job import Job
 from serverless_dist.runtime.modules import Modules, beside_script
 from serverless_dist.runtime.report import Report
 from serverless_dist.runtime.versions import versions
-from serverless_dist.wire import JobKey
 
 T = TypeVar("T")
 
@@ -236,10 +241,10 @@ class _Run:
         cloud = open_cloud(settings.cloud, size + MAILBOXES, settings.config)
         stack.callback(cloud.close)
         self._opened = cloud
-        self._key = _key(cloud)
+        self._key = new_key(cloud)
         self._prefix = f"{self._key.job.hex()}/"
         self._cloud = MeteredCloud(cloud, self._meter)
-        stack.callback(_within, _COURTESY, self._remove_blobs)
+        stack.callback(within, _COURTESY, self._remove_blobs)
         self._sockets = private_directory()
         stack.callback(shutil.rmtree, self._sockets, ignore_errors=True)
         desk = ControlDesk(size, self._cloud, self._key)
@@ -247,11 +252,11 @@ class _Run:
         # A cloud that hangs lets the desk go when it is closed.
         after.callback(desk.join, _GOODBYE)
         self._fleet: Fleet
-        if isinstance(cloud, LocalCloud):
-            scratch = [self._sockets, cloud.address.directory]
-            self._fleet = ProcessFleet(desk.put, preload=preload, scratch=scratch)
-        else:
+        if has_functions(cloud):
             self._fleet = FunctionFleet(cloud, desk.put, self._cloud.blobs)
+        else:
+            scratch = [self._sockets, *scratch_of(cloud)]
+            self._fleet = ProcessFleet(desk.put, preload=preload, scratch=scratch)
         self._patience = 0.0  # of ranks that are done
         self._job: Job | None = None
         stack.callback(lambda: self._fleet.end(self._patience, self._have_left))
@@ -263,8 +268,7 @@ class _Run:
         if not is_short:
             self._cloud.blobs.put(self._prefix + "code", code)
         started = time.time()
-        is_local = isinstance(self._opened, LocalCloud)
-        skew = 0.0 if isinstance(self._opened, LocalCloud) else self._opened.skew
+        skew = self._opened.skew if has_functions(self._opened) else 0.0
         self._job = Job(settings.ranks, started=started, timeout=settings.timeout)
         self._fleet.start(
             Invitation(
@@ -281,7 +285,7 @@ class _Run:
                 timeout=settings.timeout,
                 wants_progress=watcher.on_progress is not None,
                 algorithms=settings.config.algorithms,
-                versions={} if is_local else versions(),
+                versions=versions() if has_functions(self._opened) else {},
             )
         )
         self._watch(self._job, watcher)
@@ -322,7 +326,7 @@ class _Run:
             "sqs:SendMessageBatch": settings.ranks,
         }
         usage = self._meter.usage() + job.usage + Usage(unseen, unseen)
-        if not isinstance(self._opened, LocalCloud):
+        if has_functions(self._opened):
             usage += self._opened.lease_usage()
         return Report(
             ranks=settings.ranks,
@@ -336,20 +340,4 @@ class _Run:
 
     def _remove_blobs(self) -> None:
         """Remove what the job has put; on AWS what stays expires after a day."""
-        with suppress(ServerlessDistError):
-            self._cloud.blobs.delete(self._cloud.blobs.list(self._prefix))
-
-
-def _key(cloud: LocalCloud | FunctionCloud) -> JobKey:
-    """Return the key of a new job; functions derive it from what they know."""
-    job = secrets.token_bytes(16)
-    if isinstance(cloud, LocalCloud):
-        return JobKey(job, secrets.token_bytes(32))
-    return JobKey.derive(cloud.deployment.secret, job)
-
-
-def _within(seconds: float, function: Callable[[], None]) -> None:
-    """Call the function, and go on without it if it takes longer."""
-    thread = threading.Thread(target=function, daemon=True)
-    thread.start()
-    thread.join(seconds)
+        self._cloud.blobs.delete(self._cloud.blobs.list(self._prefix))

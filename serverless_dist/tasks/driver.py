@@ -6,8 +6,6 @@ hand are handled before anything is sent, so what goes to a worker goes in one b
 """
 
 import logging
-import secrets
-import signal
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +17,6 @@ from typing import Self
 
 from serverless_dist.cloud import Usage
 from serverless_dist.cloud.prices import dollars
-from serverless_dist.cloud.processes import Ending, ProcessFunctions
 from serverless_dist.config import Config
 from serverless_dist.errors import CloudError, UsageError
 from serverless_dist.runtime.versions import mismatch, versions
@@ -42,6 +39,7 @@ from serverless_dist.tasks.messages import (
     DRIVER,
     Answer,
     Bye,
+    Died,
     Finished,
     Message,
     Order,
@@ -51,9 +49,7 @@ from serverless_dist.tasks.messages import (
 from serverless_dist.tasks.placement import Capacity
 from serverless_dist.tasks.sites import Site, open_site
 from serverless_dist.tasks.worker import unpack_usage
-from serverless_dist.wire import JobKey
 
-HANDLER = "serverless_dist.tasks.worker:handler"
 POOL = "pool"
 _HELPERS = 16  # threads: workers are started side by side
 _LONGEST_WAIT = 1.0  # seconds after which releases are looked at, urgent or not
@@ -83,32 +79,29 @@ class Driver:
     """
 
     def __init__(self, cloud: str, workers: int, config: Config) -> None:
-        self._key = JobKey(secrets.token_bytes(16), secrets.token_bytes(32))
         self._posted: deque[tuple[int, Event]] = deque()
         self._ends: deque[tuple[float, int, str]] = deque()
         self._is_asleep = self._is_closing = False
         self._usage = Usage()
         self._counting = Lock()
-        self._payloads: dict[int, bytes] = {}  # of workers that were started
         self._condemned: set[int] = set()
         self._orders: defaultdict[int, list[Order]] = defaultdict(list)
         is_pool = check_invocation(config.invocation) == POOL
         with ExitStack() as stack:
-            self._site: Site = open_site(cloud, workers, config, self._key)
+            self._site: Site = open_site(cloud, workers, config)
             stack.callback(self._site.close)
+            key = self._site.key
             self._lifetime = config.worker_seconds or self._site.lifetime
             self.client = Client(
                 DRIVER,
-                self._key.job,
+                key.job,
                 self._site.store,
                 self._post,
                 ships_modules=self._site.ships_modules,
                 slots=workers,
             )
-            self._functions = ProcessFunctions(
-                HANDLER, on_end=self._tell_end, scratch=self._site.scratch
-            )
-            stack.callback(self._functions.close)
+            self._crew = self._site.open_crew(self._tell_end)
+            stack.callback(self._crew.close)
             self._helpers = ThreadPoolExecutor(_HELPERS, "serverless_dist driver")
             stack.callback(self._helpers.shutdown)
             self._gangs = Gangs(cloud, config, self.client, self._gang_ended)
@@ -168,10 +161,7 @@ class Driver:
             self._is_asleep = False
             self._site.hub.wake()
 
-    def _tell_end(self, ending: Ending) -> None:
-        worker = Invitation.unpack(ending.payload).worker
-        is_kill = ending.exit_code == -signal.SIGKILL
-        how = f"{ending}, as when memory runs out" if is_kill else str(ending)
+    def _tell_end(self, worker: int, how: str) -> None:
         self._lose(worker, how, self._site.grace)
 
     def _lose(self, worker: int, how: str, grace: float = 0.0) -> None:
@@ -191,6 +181,7 @@ class Driver:
     def _serve(self) -> None:
         try:
             while not self._is_closing:
+                self._site.check()
                 self._turn()
             self._say_goodbye()
             self.client.fail(UsageError("the session was shut down"))
@@ -207,8 +198,8 @@ class Driver:
         while self._posted:
             self._take(*self._posted.popleft())
         for worker, how in ends:
-            self._site.release(worker)
-            self._payloads.pop(worker, None)
+            self._site.release(worker, is_certain=worker not in self._condemned)
+            self._crew.forget(worker)
             self._condemned.discard(worker)
             self._orders.pop(worker, None)
             self._take(worker, Lost(how))
@@ -248,8 +239,12 @@ class Driver:
         return max(0.0, when - now)
 
     def _take(self, client: int, event: Event) -> None:
+        if type(event) is Died:
+            self._tell_end(client, event.how)
+            return
         if type(event) is Bye:
             self._add_usage(unpack_usage(event.usage))
+            self._crew.leave(client)
         self._carry_out(self._lifecycle.handle(client, event, time.monotonic()))
 
     def _carry_out(self, instructions: Iterable[Instruction]) -> None:
@@ -274,7 +269,7 @@ class Driver:
                     self._lose(worker, "was not started: the interpreter ends")
             case End(worker):
                 self._condemned.add(worker)
-                self._kill(worker)
+                self._help(self._crew.end, worker)
             case Remove(keys):
                 self._help(self._remove, keys)
             case Begin():
@@ -305,25 +300,16 @@ class Driver:
                 self._lose(worker, "found no free mailbox")
                 return
             invitation = Invitation(
-                key=self._key,
+                key=self._site.key,
                 worker=worker,
                 place=place,
-                started=time.time(),
+                started=time.time() + self._site.skew,
                 lifetime=self._lifetime,
             )
-            payload = invitation.pack()
-            self._payloads[worker] = payload
-            self._functions.invoke(payload)
-            if worker in self._condemned:  # while it was being started
-                self._kill(worker)
+            self._crew.start(invitation)
             self._add_usage(self._site.start_usage)
         except Exception as error:
             self._lose(worker, f"was not started: {error}")
-
-    def _kill(self, worker: int) -> None:
-        payload = self._payloads.get(worker)
-        if payload is not None:
-            self._functions.kill(payload)
 
     def _remove(self, keys: Sequence[bytes]) -> None:
         """Forget values, from a thread of its own: 100 MB take the kernel 10 ms."""

@@ -1,10 +1,12 @@
 """What a worker is told when it is started."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgpack
 
-from serverless_dist.tasks.sites import Place, pack_place, unpack_place
+from serverless_dist.tasks.places import Place, pack_place, unpack_place
 from serverless_dist.wire import JobKey
 
 
@@ -32,17 +34,26 @@ class Invitation:
     started: float
     lifetime: float
 
+    def fields(self) -> dict[str, Any]:
+        """Return all but the key, as values that msgpack knows."""
+        return {
+            "worker": self.worker,
+            "place": pack_place(self.place),
+            "started": self.started,
+            "lifetime": self.lifetime,
+        }
+
+    @classmethod
+    def from_fields(cls, key: JobKey, fields: Mapping[str, Any]) -> "Invitation":
+        """Return the invitation whose `fields` these are."""
+        values = dict(fields)
+        place = unpack_place(values.pop("place"))
+        return cls(key=key, place=place, **values)
+
     def pack(self) -> bytes:
-        """Return the invitation as bytes."""
+        """Return the invitation as bytes, the session's secret among them."""
         packed: bytes = msgpack.packb(
-            {
-                "job": self.key.job,
-                "secret": self.key.secret,
-                "worker": self.worker,
-                "place": pack_place(self.place),
-                "started": self.started,
-                "lifetime": self.lifetime,
-            }
+            {"job": self.key.job, "secret": self.key.secret, **self.fields()}
         )
         return packed
 
@@ -51,5 +62,4 @@ class Invitation:
         """Return the invitation that `pack` made."""
         fields = msgpack.unpackb(data)
         key = JobKey(fields.pop("job"), fields.pop("secret"))
-        place = unpack_place(fields.pop("place"))
-        return cls(key=key, place=place, **fields)
+        return cls.from_fields(key, fields)

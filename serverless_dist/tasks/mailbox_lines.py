@@ -6,7 +6,7 @@ What an earlier worker of the mailbox was sent is dropped by the later one.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from queue import Empty, SimpleQueue
 from threading import Condition, Lock, Thread
 
@@ -20,6 +20,8 @@ from serverless_dist.wire import Body, JobKey
 _PATIENCE = 0.05  # seconds: waiting so long costs as much as a queue message
 _GOODBYE = 5.0  # seconds that the last poll may take
 _LONG = 3_600.0  # seconds; no lock can be waited for longer than some years
+
+_NOBODY = -1  # less the worker's number: the context of what is sent in its name
 
 Received = tuple[int, bytes | bytearray]
 
@@ -144,9 +146,9 @@ class MailboxHub:
     def receive(self, wait: float) -> list[Received]:
         """Return what workers have sent, waiting up to `wait` seconds for the first."""
         return [
-            (message.context, message.body[0])  # type: ignore[misc]
+            (worker, message.body[0])  # type: ignore[misc]
             for message in self._reader.take(wait)
-            if self._mailboxes.get(message.context) == message.source
+            if self._mailboxes.get(worker := _worker(message.context)) == message.source
         ]
 
     def wake(self) -> None:
@@ -164,6 +166,23 @@ class MailboxHub:
         """Stop polling and delete what was received."""
         self._reader.close()
         self._transport.close()
+
+
+def mourn(
+    cloud: Cloud, mailbox: int, size: int, *, worker: int, key: JobKey, body: Body
+) -> None:
+    """Send a body in a worker's name, since the worker cannot.
+
+    It has a stream of its own: how far the worker's has come is not known.
+    """
+    transport = HybridTransport(mailbox, size, cloud, key)
+    with closing(transport):
+        context = _NOBODY - worker
+        transport.send([Message(mailbox, (size - 1,), context, 0, body)])
+
+
+def _worker(context: int) -> int:
+    return context if context > 0 else _NOBODY - context
 
 
 class _WorkerTransport(HybridTransport):

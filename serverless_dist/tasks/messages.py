@@ -321,16 +321,26 @@ class Stop(NamedTuple):
     """End when what was begun is done."""
 
 
+class Die(NamedTuple):
+    """End at once, in the middle of a task."""
+
+
+class Died(NamedTuple):
+    """A worker has ended without a word; somebody else says so, and how."""
+
+    how: str
+
+
 Message = (
     Hello | Ship | Submit | Ask | Unask | Put | Hold | Release | Finished | Yielded
-    | Returned | Retire | Cancel | Kill | Find | HandOver | Bye
+    | Returned | Retire | Cancel | Kill | Find | HandOver | Bye | Died
 )  # fmt: skip
-Order = Code | Run | Recall | Interrupt | Answer | Stop
+Order = Code | Run | Recall | Interrupt | Answer | Stop | Die
 
 _CLASSES: tuple[type[Any], ...] = (
     Hello, Ship, Submit, Ask, Unask, Put, Hold, Release, Finished, Yielded, Returned,
     Retire, Cancel, Kill, Find, HandOver, Bye, Code, Run, Recall, Interrupt, Answer,
-    Stop,
+    Stop, Die, Died,
 )  # fmt: skip
 _LETTERS = {each: letter for letter, each in enumerate(_CLASSES)}
 

@@ -5,15 +5,14 @@ where: its `Place`, which travels in the invitation.
 """
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from serverless_dist.cloud import Meter, MeteredCloud, Usage
 from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
@@ -21,17 +20,19 @@ from serverless_dist.cloud.local import private_directory
 from serverless_dist.config import Config
 from serverless_dist.errors import ServerlessDistError
 from serverless_dist.runtime.clouds import (
-    Address,
     check_cloud,
-    connect,
+    check_lease,
+    has_functions,
+    new_key,
     open_cloud,
-    pack_address,
-    unpack_address,
+    scratch_of,
 )
-from serverless_dist.tasks.lines import Hub, Line
-from serverless_dist.tasks.mailbox_lines import MailboxHub, MailboxLine
+from serverless_dist.tasks.crews import Crew, FunctionCrew, ProcessCrew, Tell
+from serverless_dist.tasks.lines import Hub
+from serverless_dist.tasks.mailbox_lines import MailboxHub
 from serverless_dist.tasks.messages import DRIVER
-from serverless_dist.tasks.socket_lines import SocketHub, SocketLine
+from serverless_dist.tasks.places import CloudPlace, LocalPlace, Place, objects_of
+from serverless_dist.tasks.socket_lines import SocketHub
 from serverless_dist.tasks.store import BlobStore, SharedStore, Store
 from serverless_dist.wire import JobKey
 
@@ -45,23 +46,13 @@ _INVOKE = {"lambda:Invoke": 1}
 _GRACE = 1.0  # seconds that a word may take after the end of its worker
 
 
-class Place(Protocol):
-    """Where a worker finds its driver and the store."""
-
-    def open(
-        self, key: JobKey, worker: int, meter: Meter, stack: ExitStack
-    ) -> tuple[Line, Store]:
-        """Return the line and the store, which `stack` closes."""
-        ...
-
-
 class Site(Protocol):
     """Where the driver waits for its workers.
 
     Attributes
     ----------
-    name
-        What the cloud is called.
+    name, key
+        What the cloud is called, and the session's key.
     hub, store
         The lines to all workers, and where large values lie.
     capacity
@@ -76,11 +67,12 @@ class Site(Protocol):
         How many seconds a word may take after the end of its worker.
     ships_modules
         Whether workers lack the modules beside the user's script.
-    scratch
-        What is to be removed if this process is killed.
+    skew
+        By how many seconds this machine's clock is behind the workers'.
     """
 
     name: str
+    key: JobKey
     hub: Hub
     store: Store
     capacity: int
@@ -89,14 +81,22 @@ class Site(Protocol):
     start_usage: Usage
     grace: float
     ships_modules: bool
-    scratch: Sequence[Path]
+    skew: float
+
+    def open_crew(self, tell: Tell) -> Crew:
+        """Return what starts workers; `tell` is told of each that has ended."""
+        ...
 
     def place_for(self, worker: int) -> Place | None:
         """Return where a worker finds all this; None: there is no room now."""
         ...
 
-    def release(self, worker: int) -> None:
-        """Take note that a worker has ended."""
+    def release(self, worker: int, *, is_certain: bool) -> None:
+        """Take note that a worker has ended, as far as one can be certain."""
+        ...
+
+    def check(self) -> None:
+        """Raise a `CloudError` if the session cannot go on."""
         ...
 
     def usage(self) -> Usage:
@@ -106,43 +106,6 @@ class Site(Protocol):
     def close(self) -> None:
         """Give back everything and remove what is left; twice is no error."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class LocalPlace:
-    """On the driver's machine: the directories of its socket and of values."""
-
-    sockets: Path
-    objects: Path
-
-    def open(
-        self, key: JobKey, worker: int, meter: Meter, stack: ExitStack
-    ) -> tuple[Line, Store]:
-        """Connect to the driver's socket."""
-        del meter  # nothing here is billed
-        line = SocketLine(self.sockets, worker, key)
-        stack.callback(line.close)
-        return line, SharedStore(self.objects, worker)
-
-
-@dataclass(frozen=True, slots=True)
-class CloudPlace:
-    """On a cloud: its address, the worker's mailbox, and how many there are."""
-
-    address: Address
-    mailbox: int
-    size: int
-
-    def open(
-        self, key: JobKey, worker: int, meter: Meter, stack: ExitStack
-    ) -> tuple[Line, Store]:
-        """Connect to the cloud."""
-        cloud = connect(self.address)
-        stack.callback(cloud.close)
-        metered = MeteredCloud(cloud, meter)
-        line = MailboxLine(metered, self.mailbox, self.size, worker=worker, key=key)
-        stack.callback(line.close)
-        return line, BlobStore(metered.blobs, _objects(key), worker)
 
 
 class LocalSite:
@@ -155,8 +118,10 @@ class LocalSite:
     start_usage = Usage()
     grace = 0.0
     ships_modules = False
+    skew = 0.0
 
-    def __init__(self, key: JobKey) -> None:
+    def __init__(self) -> None:
+        self.key = key = JobKey(secrets.token_bytes(16), secrets.token_bytes(32))
         with ExitStack() as stack:
             sockets = private_directory()
             stack.callback(shutil.rmtree, sockets, ignore_errors=True)
@@ -167,20 +132,28 @@ class LocalSite:
             stack.callback(hub.close)
             self.hub: Hub = hub
             self._stack = stack.pop_all()
-        self.scratch: Sequence[Path] = (sockets, objects)
+        self._scratch = (sockets, objects)
         self._place = LocalPlace(sockets, objects)
 
     def __repr__(self) -> str:
         return f"<LocalSite {self.hub!r}>"
+
+    def open_crew(self, tell: Tell) -> Crew:
+        """Return what starts processes."""
+        return ProcessCrew(tell, scratch=self._scratch)
 
     def place_for(self, worker: int) -> Place:
         """Return where the directories are."""
         del worker
         return self._place
 
-    def release(self, worker: int) -> None:
+    def release(self, worker: int, *, is_certain: bool) -> None:
         """Close the worker's socket."""
+        del is_certain
         self.hub.forget(worker)
+
+    def check(self) -> None:
+        """Do nothing: this machine is there."""
 
     def usage(self) -> Usage:
         """Return nothing: nothing here is billed."""
@@ -202,8 +175,6 @@ class CloudSite:
         How many tasks run at a time.
     config
         Settings of the cloud.
-    key
-        The session's key.
     """
 
     idle_seconds = _IDLE_SECONDS
@@ -212,25 +183,27 @@ class CloudSite:
     grace = _GRACE
     ships_modules = True
 
-    def __init__(self, name: str, workers: int, config: Config, key: JobKey) -> None:
+    def __init__(self, name: str, workers: int, config: Config) -> None:
         self.name = name
         self.capacity = max(workers, min(_MAILBOXES, _PER_SLOT * workers + _EXTRA))
-        self.scratch: Sequence[Path] = ()
-        self._key = key
         self._meter = Meter()
         self._free = deque(range(self.capacity))
         self._taken: dict[int, int] = {}  # mailboxes by worker
+        self._haunted: list[int] = []  # by workers that may not have ended
         with ExitStack() as stack:
             cloud = open_cloud(name, self.capacity + 1, config)
             stack.callback(cloud.close)
-            self._address = cloud.address
+            self.key = key = new_key(cloud)
+            self.skew = cloud.skew if has_functions(cloud) else 0.0
+            self._opened = cloud
             metered = MeteredCloud(cloud, self._meter)
             self._blobs = metered.blobs
             stack.callback(self._remove_blobs)
-            self.store: Store = BlobStore(self._blobs, _objects(key), DRIVER)
+            self.store: Store = BlobStore(self._blobs, objects_of(key), DRIVER)
             self._hub = MailboxHub(metered, self.capacity + 1, key)
             stack.callback(self._hub.close)
             self.hub: Hub = self._hub
+            stack.callback(self._stop)
             self._stack = stack.pop_all()
 
     def __repr__(self) -> str:
@@ -244,30 +217,59 @@ class CloudSite:
             return None
         self._taken[worker] = mailbox
         self._hub.expect(worker, mailbox)
-        return CloudPlace(self._address, mailbox, self.capacity + 1)
+        return CloudPlace(self._opened.address, mailbox, self.capacity + 1)
 
-    def release(self, worker: int) -> None:
-        """Have the worker's mailbox used again, as the last one."""
+    def open_crew(self, tell: Tell) -> Crew:
+        """Return what invokes the function, or starts processes where there is none."""
+        if has_functions(self._opened):
+            return FunctionCrew(self._opened.functions, self._hub, tell)
+        return ProcessCrew(tell, scratch=scratch_of(self._opened))
+
+    def release(self, worker: int, *, is_certain: bool) -> None:
+        """Have the worker's mailbox used again, as the last one.
+
+        One that a worker may still read is kept from others.
+        """
         self._hub.forget(worker)
         mailbox = self._taken.pop(worker, None)
-        if mailbox is not None:
+        if mailbox is None:
+            return
+        if is_certain:
             self._free.append(mailbox)
+        else:
+            self._haunted.append(mailbox)
+
+    def check(self) -> None:
+        """Raise a `CloudError` if others may use the mailboxes by now."""
+        if has_functions(self._opened):
+            check_lease(self._opened)
 
     def usage(self) -> Usage:
         """Return what the driver's end has used."""
-        return self._meter.usage()
+        usage = self._meter.usage()
+        if has_functions(self._opened):
+            usage += self._opened.lease_usage()
+        return usage
 
     def close(self) -> None:
         """Stop polling, remove the session's objects, let the cloud go."""
         self._stack.close()
 
+    def _stop(self) -> None:
+        """Let the mailboxes go at once if no worker is there, else when all have."""
+        if has_functions(self._opened):
+            if self._taken or self._haunted:
+                self._opened.stop()
+            else:
+                self._opened.vacate()
+
     def _remove_blobs(self) -> None:
         """Remove what the session has put; on AWS what stays expires after a day."""
         with suppress(ServerlessDistError):
-            self._blobs.delete(self._blobs.list(f"{self._key.job.hex()}/"))
+            self._blobs.delete(self._blobs.list(f"{self.key.job.hex()}/"))
 
 
-def open_site(cloud: str, workers: int, config: Config, key: JobKey) -> Site:
+def open_site(cloud: str, workers: int, config: Config) -> Site:
     """Return the site of that name.
 
     Parameters
@@ -278,33 +280,10 @@ def open_site(cloud: str, workers: int, config: Config, key: JobKey) -> Site:
         How many tasks run at a time.
     config
         Settings of the cloud.
-    key
-        The session's key.
     """
     if check_cloud(cloud) == LocalSite.name:
-        return LocalSite(key)
-    return CloudSite(cloud, workers, config, key)
-
-
-def pack_place(place: Place) -> Sequence[Any]:
-    """Return a place as values that msgpack knows."""
-    if isinstance(place, LocalPlace):
-        return ("local", os.fsencode(place.sockets), os.fsencode(place.objects))
-    assert isinstance(place, CloudPlace)
-    return ("cloud", pack_address(place.address), place.mailbox, place.size)
-
-
-def unpack_place(packed: Sequence[Any]) -> Place:
-    """Return the place that `pack_place` was given."""
-    kind, *fields = packed
-    if kind == "local":
-        return LocalPlace(*(Path(os.fsdecode(each)) for each in fields))
-    address, mailbox, size = fields
-    return CloudPlace(unpack_address(address), mailbox, size)
-
-
-def _objects(key: JobKey) -> str:
-    return f"{key.job.hex()}/objects/"
+        return LocalSite()
+    return CloudSite(cloud, workers, config)
 
 
 def _memory_directory() -> Path:

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from math import inf
 from queue import Empty, SimpleQueue
@@ -19,17 +20,24 @@ from types import FrameType
 
 import msgpack
 
-from serverless_dist.cloud import Meter, Usage
+from serverless_dist.cloud import Cloud, Meter, Usage
+from serverless_dist.cloud.aws_address import AwsAddress
+from serverless_dist.cloud.limits import LAMBDA_EVENT_AGE
+from serverless_dist.runtime.envelope import Envelope
+from serverless_dist.runtime.surroundings import Surroundings
 from serverless_dist.runtime.versions import versions
 from serverless_dist.tasks.client import Client
 from serverless_dist.tasks.current import set_client
 from serverless_dist.tasks.execution import Executor, Interruption
 from serverless_dist.tasks.invitation import Invitation
 from serverless_dist.tasks.lines import Line
+from serverless_dist.tasks.mailbox_lines import mourn
 from serverless_dist.tasks.messages import (
     Answer,
     Bye,
     Code,
+    Die,
+    Died,
     Finished,
     HandOver,
     Hello,
@@ -42,9 +50,11 @@ from serverless_dist.tasks.messages import (
     Returned,
     Run,
     Stop,
+    pack,
     unpack,
 )
 from serverless_dist.tasks.outbox import Outbox
+from serverless_dist.tasks.places import CloudPlace
 from serverless_dist.tasks.store import Store
 from serverless_dist.tasks.values import Cause, Failure, Form, failed
 
@@ -67,6 +77,51 @@ def handler(payload: bytes) -> bytes:
         )
         _Worker(invitation, line, store, meter).serve()
     return b""
+
+
+def part(envelope: Envelope) -> "WorkerPart":
+    """Return the worker that an envelope invites; see `Part`."""
+    return WorkerPart(Invitation.from_fields(envelope.key, envelope.fields))
+
+
+class WorkerPart:
+    """A worker as a part of a job that a function runs; see `Part`."""
+
+    def __init__(self, invitation: Invitation) -> None:
+        assert isinstance(invitation.place, CloudPlace)
+        assert isinstance(invitation.place.address, AwsAddress)
+        self._invitation = invitation
+        self._place = invitation.place
+        self.address = invitation.place.address
+        self.name = f"worker {invitation.worker}"
+        self.started = invitation.started
+        self.patience = LAMBDA_EVENT_AGE
+
+    def children(self) -> Sequence[bytes]:
+        """Return nothing: the driver starts all workers."""
+        return ()
+
+    def run(self, surroundings: Surroundings) -> None:
+        """Be the worker."""
+        invitation = self._invitation
+        with ExitStack() as stack:
+            line, store = self._place.attach(
+                surroundings.cloud, invitation.key, invitation.worker, stack
+            )
+            stack.callback(set_client, None)
+            stack.enter_context(surroundings.guarded(lambda: None))
+            _Worker(invitation, line, store, surroundings.meter).serve()
+
+    def mourn(self, cloud: Cloud, how: str) -> None:
+        """Tell the driver how the worker has ended, since it cannot itself."""
+        mourn(
+            cloud,
+            self._place.mailbox,
+            self._place.size,
+            worker=self._invitation.worker,
+            key=self._invitation.key,
+            body=(pack([Died(how)]),),
+        )
 
 
 class _Worker:
@@ -232,6 +287,8 @@ class _Worker:
                 self._stop(attempt, Cause.CANCELLED)
             case Stop():
                 self._steps.put("stop")
+            case Die():
+                os._exit(1)
 
     def _stop(self, attempt: int, cause: Cause) -> None:
         """Stop an attempt that is running, or will not begin."""

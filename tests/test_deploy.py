@@ -1,0 +1,457 @@
+"""Deploying, updating and removing on a stand-in that checks who may do what."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from serverless_dist.cloud import aws_address
+from serverless_dist.cloud.attempts import call
+from serverless_dist.cloud.aws import AwsClients
+from serverless_dist.cloud.aws_address import FabricNames
+from serverless_dist.cloud.aws_blobs import S3Blobs
+from serverless_dist.cloud.aws_provision import create, remove
+from serverless_dist.cloud.deployment import RECORD_KEY, Deployment
+from serverless_dist.cloud.leases import acquire
+from serverless_dist.errors import CloudError, UsageError
+from serverless_dist.runtime import provision
+from serverless_dist.runtime.deploy import deploy
+from serverless_dist.runtime.package import Package
+from serverless_dist.runtime.plan import Plan
+from serverless_dist.runtime.stacks import Stacks
+from serverless_dist.runtime.status import describe
+from tests.stand_in import ACCOUNT, REGION, Deployer, StandIn, pack_handler, stand_in
+
+__all__ = ["stand_in"]  # a fixture
+
+Make = Callable[[str], Deployer]
+TAKEN = "/aws/lambda/{}-1769"  # a log group that stands in the way
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return pack_handler(tmp_path_factory.mktemp("package"), "handler = print\n")
+
+
+@pytest.fixture(scope="module")
+def make(stand_in: StandIn, package: Package) -> Make:
+    return lambda name: Deployer(stand_in, name, package)
+
+
+@pytest.fixture(scope="module")
+def clients(stand_in: StandIn) -> Iterator[AwsClients]:
+    with stand_in.signed_in() as clients:
+        yield clients
+
+
+def drop(line: str) -> None:
+    """Take no note of progress."""
+
+
+def blobs_of(clients: AwsClients, name: str) -> S3Blobs:
+    return S3Blobs(clients.s3, f"{name}-{ACCOUNT}", clients.pool)
+
+
+def record_of(clients: AwsClients, name: str) -> Deployment | None:
+    data = blobs_of(clients, name).get(RECORD_KEY)
+    return None if data is None else Deployment.unpack(data)
+
+
+def parts_of(clients: AwsClients, name: str) -> list[str]:
+    """Return what there is whose name begins like a deployment's parts."""
+
+    def ask(service: str, operation: str, **arguments: object) -> dict[str, Any]:
+        return call(clients.client(service), operation, "all", **arguments)
+
+    queues = ask("sqs", "list_queues", QueueNamePrefix=f"{name}-", MaxResults=1_000)
+    groups = ask("logs", "describe_log_groups", logGroupNamePrefix="/aws/lambda/")
+    topics = ask("sns", "list_topics")
+    names = [
+        *(url.rpartition("/")[2] for url in queues.get("QueueUrls", ())),
+        *(
+            t["TopicArn"].rpartition(":")[2]
+            for t in ask("sns", "list_topics")["Topics"]
+        ),
+        *(f["FunctionName"] for f in ask("lambda", "list_functions")["Functions"]),
+        *(role["RoleName"] for role in ask("iam", "list_roles")["Roles"]),
+        *(bucket["Name"] for bucket in ask("s3", "list_buckets")["Buckets"]),
+        *(group["logGroupName"].rpartition("/")[2] for group in groups["logGroups"]),
+    ]
+    return sorted(each for each in names if each.startswith(f"{name}-"))
+
+
+class TestDeploy:
+    def test_twice_changes_nothing(self, make: Make) -> None:
+        deployer = make("twice")
+        first = deployer.deploy(2)
+        assert deployer.lines[-1] == "twice is deployed"
+        assert deployer.deploy(2) == first
+        assert deployer.lines == ["nothing to change"]
+
+    def test_the_record_names_what_there_is(
+        self, make: Make, clients: AwsClients, package: Package
+    ) -> None:
+        made = make("record").deploy(2, 1769, 512)
+        assert made == record_of(clients, "record")
+        assert made.mailboxes == 10
+        assert made.functions == {512: "record-512", 1769: "record-1769"}
+        assert (made.package, made.versions) == (package.digest, package.versions)
+        assert len(made.secret) == 32
+        for index in (0, 9):
+            queue = {"QueueUrl": f"{made.queue_url_prefix}{index}"}
+            call(clients.sqs, "get_queue_attributes", "queue", **queue)
+        topic = {"TopicArn": made.topic_arns[0]}
+        call(clients.sns, "get_topic_attributes", "topic", **topic)
+
+    def test_more_ranks_are_added_and_the_rest_stays(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        deployer = make("grown")
+        first = deployer.deploy(1)
+        queue = {"QueueUrl": f"{first.queue_url_prefix}0"}
+        call(clients.sqs, "send_message", "queue", MessageBody="kept", **queue)
+        grown = deployer.deploy(5)
+        assert (first.mailboxes, grown.mailboxes) == (9, 13)
+        assert grown.secret == first.secret
+        answer = call(clients.sqs, "receive_message", "queue", **queue)
+        assert [message["Body"] for message in answer["Messages"]] == ["kept"]
+        assert "grown-mailbox-12" in parts_of(clients, "grown")
+
+    def test_fewer_ranks_are_removed(self, make: Make, clients: AwsClients) -> None:
+        deployer = make("shrunk")
+        deployer.deploy(3)
+        assert deployer.deploy(1).mailboxes == 9
+        assert "shrunk-mailbox-9" not in parts_of(clients, "shrunk")
+        assert record_of(clients, "shrunk") == deployer.deploy(1)
+
+    def test_another_package_replaces_the_old_one(
+        self, make: Make, clients: AwsClients, tmp_path: Any
+    ) -> None:
+        deployer = make("code")
+        deployer.deploy()
+        deployer.package = pack_handler(tmp_path, "handler = repr\n")
+        assert deployer.deploy().package == deployer.package.digest
+        zips = blobs_of(clients, "code").list("packages/")
+        assert zips == [f"packages/{deployer.package.digest}.zip"]
+
+    def test_a_template_too_large_for_a_request_goes_through_the_bucket(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        assert make("large").deploy(100).mailboxes == 108
+        assert "large-mailbox-107" in parts_of(clients, "large")
+
+    def test_further_topics_have_stacks_of_their_own(
+        self, make: Make, clients: AwsClients, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in (aws_address, provision):
+            monkeypatch.setattr(module, "MAX_FILTERS", 4)
+        deployer = make("wide")
+        assert len(deployer.deploy(4).topic_arns) == 3
+        stacks = ["wide", "wide-mailboxes-1", "wide-mailboxes-2"]
+        assert list(describe(clients, "wide").stacks) == stacks
+        assert "wide-mailbox-11" in parts_of(clients, "wide")
+        deployer.deploy(4)
+        assert deployer.lines == ["nothing to change"]
+        monkeypatch.undo()
+        deployer.deploy(1)
+        assert list(describe(clients, "wide").stacks) == stacks[:1]
+        assert deployer.destroy() == []
+        assert parts_of(clients, "wide") == []
+
+
+class TestInterrupted:
+    def test_before_there_are_functions_it_is_taken_up(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        deployer = make("early")
+        with pytest.raises(KeyboardInterrupt):
+            deployer.deploy(on_progress=interrupt)
+        assert parts_of(clients, "early") == [f"early-{ACCOUNT}"]
+        assert describe(clients, "early").deployment is None
+        assert deployer.deploy() == record_of(clients, "early")
+
+    def test_before_the_record_it_is_taken_up(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        deployer = make("late")
+        first = deployer.deploy()
+        blobs_of(clients, "late").delete([RECORD_KEY])
+        second = deployer.deploy()
+        assert second == record_of(clients, "late")
+        function = {"FunctionName": "late-1769"}
+        service = clients.client("lambda")
+        answer = call(service, "get_function_configuration", "function", **function)
+        variables = answer["Environment"]["Variables"]
+        assert variables == {"SERVERLESS_DIST_SECRET": second.secret.hex()}
+        assert second.secret != first.secret
+
+    def test_what_is_half_made_can_be_removed(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        deployer = make("half")
+        with pytest.raises(KeyboardInterrupt):
+            deployer.deploy(on_progress=interrupt)
+        assert deployer.destroy() == []
+        assert parts_of(clients, "half") == []
+
+
+def interrupt(line: str) -> None:
+    raise KeyboardInterrupt
+
+
+class TestFailure:
+    def test_it_names_the_resource_and_leaves_what_was_there(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        deployer = make("failed")
+        logs = clients.client("logs")
+        group = {"logGroupName": TAKEN.format("failed")}
+        call(logs, "create_log_group", "group", **group)
+        with pytest.raises(CloudError, match=r"Logs::LogGroup .*failed-1769.* exists"):
+            deployer.deploy()
+        assert parts_of(clients, "failed") == ["failed-1769", f"failed-{ACCOUNT}"]
+        call(logs, "delete_log_group", "group", **group)
+        deployer.deploy()
+        assert describe(clients, "failed").stacks == {"failed": "UPDATE_COMPLETE"}
+
+    def test_a_stack_that_cannot_be_made_is_not_left(self, clients: AwsClients) -> None:
+        group = {"logGroupName": "/taken"}
+        call(clients.client("logs"), "create_log_group", "group", **group)
+        stacks = Stacks(clients, drop)
+        body = {"TemplateBody": log_group_template("/taken")}
+        begun = stacks.begin("unmade", body, {})
+        assert begun is not None
+        with pytest.raises(CloudError, match="stack unmade could not be made"):
+            stacks.finish("unmade", begun, 1)
+        assert stacks.find("unmade") is None
+
+    def test_what_an_earlier_failure_has_left_is_replaced(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        deployer = make("again")
+        service = clients.client("cloudformation")
+        stacks = Stacks(clients, drop)
+        group = {"logGroupName": "/blocked"}
+        call(clients.client("logs"), "create_log_group", "group", **group)
+        body = log_group_template("/blocked")
+        call(service, "create_stack", "stack", StackName="again", TemplateBody=body)
+        state = stacks.find("again")
+        while state is not None and state.status != "ROLLBACK_COMPLETE":
+            state = stacks.find("again")
+        deployer.deploy()
+        assert describe(clients, "again").stacks == {"again": "UPDATE_COMPLETE"}
+
+    def test_what_cannot_be_removed_is_told_and_can_be_replaced(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        deployer = make("stuck")
+        deployer.deploy()
+        (left,) = Stacks(clients, drop).remove("stuck")
+        assert left.startswith(f"stack stuck is left: S3::Bucket stuck-{ACCOUNT}: ")
+        assert describe(clients, "stuck").stacks == {"stuck": "DELETE_FAILED"}
+        deployer.deploy()
+        assert describe(clients, "stuck").stacks == {"stuck": "UPDATE_COMPLETE"}
+
+
+def log_group_template(name: str) -> str:
+    properties = {"LogGroupName": name}
+    resource = {"Type": "AWS::Logs::LogGroup", "Properties": properties}
+    return json.dumps({"Resources": {"Logs": resource}})
+
+
+class TestInUse:
+    def test_it_is_removed_only_by_force(self, make: Make, clients: AwsClients) -> None:
+        deployer = make("used")
+        made = deployer.deploy(2)
+        lease = lease_of(clients, made, 2)
+        with pytest.raises(UsageError, match="used is in use: mailboxes 0 to 1 by me;"):
+            deployer.destroy()
+        assert record_of(clients, "used") == made
+        assert deployer.destroy(force=True) == []
+        assert parts_of(clients, "used") == []
+        lease.stop()
+
+    def test_mailboxes_that_a_job_has_are_not_removed(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        deployer = make("kept")
+        made = deployer.deploy(4)
+        lease = lease_of(clients, made, 12)
+        with pytest.raises(UsageError, match="it has mailboxes 0 to 11 by me"):
+            deployer.deploy(1)
+        assert record_of(clients, "kept") == made
+        assert deployer.deploy(5).mailboxes == 13
+        lease.release(clean=True)
+        assert deployer.deploy(1).mailboxes == 9
+
+    def test_a_function_is_not_removed_while_a_job_runs(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        deployer = make("sized")
+        made = deployer.deploy(1, 1769, 512)
+        lease = lease_of(clients, made, 1)
+        with pytest.raises(UsageError, match="a job uses what would be removed"):
+            deployer.deploy(1, 1769)
+        lease.release(clean=True)
+        assert list(deployer.deploy(1, 1769).functions) == [1769]
+
+
+def lease_of(clients: AwsClients, made: Deployment, count: int) -> Any:
+    return acquire(
+        blobs_of(clients, made.name),
+        mailboxes=made.mailboxes,
+        count=count,
+        holder="me",
+        wait=0,
+    )
+
+
+class TestDestroy:
+    def test_nothing_is_left(self, make: Make, clients: AwsClients) -> None:
+        deployer = make("gone")
+        deployer.deploy(2, 512)
+        assert len(parts_of(clients, "gone")) == 10 + 6
+        assert deployer.destroy() == []
+        assert deployer.lines[-1] == "gone is removed"
+        assert parts_of(clients, "gone") == []
+
+    def test_what_does_not_exist_is_no_error(self, make: Make) -> None:
+        deployer = make("never")
+        assert deployer.destroy() == []
+        (line,) = deployer.lines
+        assert line.startswith(f"there is no deployment never in account {ACCOUNT}")
+
+    def test_another_deployment_is_not_touched(
+        self, make: Make, clients: AwsClients
+    ) -> None:
+        left, right = make("side"), make("side-2")
+        left.deploy()
+        made = right.deploy()
+        before = parts_of(clients, "side-2")
+        assert left.destroy() == []
+        assert parts_of(clients, "side-2") == before == parts_of(clients, "side")
+        assert right.deploy() == made
+        assert right.lines == ["nothing to change"]
+
+
+class TestRefused:
+    def test_more_ranks_than_the_account_may_run(
+        self, clients: AwsClients, package: Package
+    ) -> None:
+        plan = Plan("quota", 1_500, (1769,), "x86_64", "3.11")
+        with pytest.raises(UsageError, match=r"1,500 ranks .* may run 1,000 functions"):
+            deploy(clients, plan, package, on_progress=drop)
+        assert parts_of(clients, "quota") == []
+
+    def test_a_bucket_that_is_no_stacks(self, make: Make, clients: AwsClients) -> None:
+        call(clients.s3, "create_bucket", "bucket", Bucket=f"mine-{ACCOUNT}")
+        with pytest.raises(UsageError, match="but to no stack mine in us-east-1"):
+            make("mine").deploy()
+
+    def test_a_bucket_of_somebody_else(
+        self, stand_in: StandIn, package: Package
+    ) -> None:
+        plan = Plan("theirs", 1, (1769,), "x86_64", "3.11")
+        with stand_in.signed_in() as clients, Stubber(clients.s3._client) as stub:
+            stub.add_client_error("head_bucket", "403", "Forbidden", 403)
+            with pytest.raises(UsageError, match="belongs to another account: choose"):
+                deploy(clients, plan, package, on_progress=drop)
+
+    def test_no_ranks(self) -> None:
+        with pytest.raises(UsageError, match="at least 1 rank, not 0"):
+            Plan("none", 0, (1769,), "x86_64", "3.11")
+
+
+def test_status_tells_what_there_is(make: Make, clients: AwsClients) -> None:
+    made = make("seen").deploy(1, 512)
+    lease = lease_of(clients, made, 3)
+    status = describe(clients, "seen")
+    lease.release(clean=True)
+    assert (status.name, status.account, status.region) == ("seen", ACCOUNT, REGION)
+    assert status.stacks == {"seen": "UPDATE_COMPLETE"}
+    assert status.deployment == made
+    (function,) = status.functions
+    assert (function.name, function.memory_mb) == ("seen-512", 512)
+    assert (function.runtime, function.architecture) == ("python3.11", "x86_64")
+    assert [str(lease) for lease in status.leases] == ["0 to 2 by me"]
+    assert status.dead_letters == 0
+
+
+def test_status_of_nothing_is_empty(clients: AwsClients) -> None:
+    status = describe(clients, "nothing")
+    assert (status.stacks, status.deployment, status.functions) == ({}, None, ())
+    assert status.dead_letters is None
+
+
+def test_what_is_made_one_by_one_is_like_what_is_deployed(
+    make: Make, clients: AwsClients
+) -> None:
+    make("stacked").deploy()
+    create(clients, FabricNames("single"), 3)
+    assert settings_of(clients, "single") == settings_of(clients, "stacked")
+    remove(clients, FabricNames("single"))
+    assert parts_of(clients, "single") == []
+
+
+def settings_of(clients: AwsClients, name: str) -> dict[str, object]:
+    names = FabricNames(name)
+    url = call(clients.sqs, "get_queue_url", "q", QueueName=names.mailbox(2))[
+        "QueueUrl"
+    ]
+    queue = call(
+        clients.sqs, "get_queue_attributes", "q", QueueUrl=url, AttributeNames=["All"]
+    )["Attributes"]
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{names.topic(0)}"
+    (subscription,) = [
+        call(
+            clients.sns,
+            "get_subscription_attributes",
+            "subscription",
+            SubscriptionArn=each["SubscriptionArn"],
+        )["Attributes"]
+        for each in call(
+            clients.sns, "list_subscriptions_by_topic", "topic", TopicArn=topic
+        )["Subscriptions"]
+        if each["Endpoint"].endswith(names.mailbox(2))
+    ]
+    bucket = {"Bucket": names.bucket(ACCOUNT)}
+    access = call(clients.s3, "get_public_access_block", "bucket", **bucket)
+    encryption = call(clients.s3, "get_bucket_encryption", "bucket", **bucket)
+    rules = call(clients.s3, "get_bucket_lifecycle_configuration", "bucket", **bucket)[
+        "Rules"
+    ]
+    (statement,) = json.loads(queue["Policy"])["Statement"]
+    return {
+        "queue": [
+            queue[attribute]
+            for attribute in (
+                "MaximumMessageSize",
+                "MessageRetentionPeriod",
+                "SqsManagedSseEnabled",
+                "VisibilityTimeout",
+            )
+        ],
+        "queue policy": [
+            statement["Principal"],
+            statement["Action"],
+            statement["Condition"]["ArnEquals"]["aws:SourceArn"].replace(name, ""),
+        ],
+        "filter": json.loads(subscription["FilterPolicy"]),
+        "raw": subscription["RawMessageDelivery"],
+        "access": access["PublicAccessBlockConfiguration"],
+        "encryption": encryption["ServerSideEncryptionConfiguration"]["Rules"][0][
+            "ApplyServerSideEncryptionByDefault"
+        ],
+        "expires": [
+            (rule.get("Prefix") or rule.get("Filter"), rule["Expiration"])
+            for rule in rules
+            if "Expiration" in rule
+        ],
+        "uploads": [
+            rule["AbortIncompleteMultipartUpload"]
+            for rule in rules
+            if "AbortIncompleteMultipartUpload" in rule
+        ],
+    }

@@ -5,15 +5,20 @@
 2. Where mpi4py is installed, the rest of it is its own: `mpi4py.futures` and other
    parts in pure Python work on top of our `MPI`.
 3. Where it is not, a package `mpi4py` with `MPI`, `rc` and a version stands in for it.
+4. Where ranks do not have the user's files, a script travels to them with those modules
+   beside it that it imports.
 """
 
 import os
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from modulefinder import ModuleFinder
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -146,6 +151,88 @@ def run_script(world: Communicator, path: str, arguments: Sequence[str]) -> None
     sys.argv = [path, *arguments]
     sys.path.insert(0, os.fspath(Path(path).resolve().parent))
     runpy.run_path(path, run_name="__main__")
+
+
+def copy_script(path: str) -> dict[str, bytes]:
+    """Return the script at `path`, and the modules beside it that it imports.
+
+    By their paths, relative to the script's directory; for `run_copied_script`. What a
+    script imports only when it runs, by a name that it makes up, is not found.
+    """
+    directory = Path(path).resolve().parent
+    finder = ModuleFinder([os.fspath(directory)])
+    finder.run_script(os.fspath(Path(path).resolve()))
+    return _sources(finder, directory)
+
+
+def copy_module(name: str) -> dict[str, bytes]:
+    """Return a module below the current directory, and what it imports from there.
+
+    By their paths, relative to it; for `run_copied_module`. Nothing, if the module is
+    not there but installed.
+    """
+    directory = Path.cwd()
+    finder = ModuleFinder([os.fspath(directory)])
+    with suppress(ImportError):
+        finder.import_hook(name)
+        with suppress(ImportError):  # of a package, what runs is this
+            finder.import_hook(f"{name}.__main__")
+    return _sources(finder, directory)
+
+
+def run_copied_script(
+    world: Communicator,
+    files: Mapping[str, bytes],
+    name: str,
+    arguments: Sequence[str],
+) -> None:
+    """Run a script that `copy_script` has copied, where its own files are not."""
+    __tracebackhide__ = True
+    with _unpacked(files) as directory:
+        run_script(world, os.fspath(directory / Path(name).name), arguments)
+
+
+def run_copied_module(
+    world: Communicator,
+    files: Mapping[str, bytes],
+    name: str,
+    arguments: Sequence[str],
+) -> None:
+    """Run a module that `copy_module` has copied, where its own files are not."""
+    __tracebackhide__ = True
+    with _unpacked(files) as directory:
+        sys.path.insert(0, os.fspath(directory))
+        run_module(world, name, arguments)
+
+
+def _sources(finder: ModuleFinder, directory: Path) -> dict[str, bytes]:
+    files = [getattr(each, "__file__", None) for each in finder.modules.values()]
+    found = [Path(file) for file in files if file]  # the built-in ones have none
+    paths = [path for path in found if path.is_relative_to(directory)]
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
+
+
+@contextmanager
+def _unpacked(files: Mapping[str, bytes]) -> Iterator[Path]:
+    """Give a directory with these files; forget after it what was imported from it.
+
+    The next job in this process may have other files of the same names.
+    """
+    before = list(sys.path), list(sys.argv)
+    with TemporaryDirectory(prefix="serverless-dist-script-") as name:
+        directory = Path(name).resolve()
+        for place, source in files.items():
+            path = directory / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(source)
+        try:
+            yield directory
+        finally:
+            sys.path[:], sys.argv[:] = before
+            for module in list(sys.modules):
+                file = getattr(sys.modules[module], "__file__", None)
+                if isinstance(file, str) and Path(file).is_relative_to(directory):
+                    del sys.modules[module]
 
 
 def run_module(world: Communicator, name: str, arguments: Sequence[str]) -> None:

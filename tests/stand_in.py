@@ -181,6 +181,7 @@ def _running(venv: Path, scratch: Path) -> Iterator[StandIn | None]:
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
+        "LAMBDA_ACCOUNT_CONCURRENCY": "1000",
         "LOG_LEVEL": "WARNING",
         "TMPDIR": str(scratch),
         "USE_SSL": "1",

@@ -16,10 +16,11 @@ from serverless_dist.cloud.aws_provision import create, remove
 from serverless_dist.cloud.deployment import RECORD_KEY, Deployment
 from serverless_dist.cloud.leases import acquire
 from serverless_dist.errors import CloudError, UsageError
-from serverless_dist.runtime import provision
+from serverless_dist.runtime import deploy as deploying, provision
 from serverless_dist.runtime.deploy import deploy
 from serverless_dist.runtime.package import Package
 from serverless_dist.runtime.plan import Plan
+from serverless_dist.runtime.stack import Stack
 from serverless_dist.runtime.stacks import Stacks
 from serverless_dist.runtime.status import describe
 from tests.stand_in import ACCOUNT, REGION, Deployer, StandIn, pack_handler, stand_in
@@ -27,7 +28,6 @@ from tests.stand_in import ACCOUNT, REGION, Deployer, StandIn, pack_handler, sta
 __all__ = ["stand_in"]  # a fixture
 
 Make = Callable[[str], Deployer]
-TAKEN = "/aws/lambda/{}-1769"  # a log group that stands in the way
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,6 @@ def parts_of(clients: AwsClients, name: str) -> list[str]:
 
     queues = ask("sqs", "list_queues", QueueNamePrefix=f"{name}-", MaxResults=1_000)
     groups = ask("logs", "describe_log_groups", logGroupNamePrefix="/aws/lambda/")
-    topics = ask("sns", "list_topics")
     names = [
         *(url.rpartition("/")[2] for url in queues.get("QueueUrls", ())),
         *(
@@ -203,25 +202,27 @@ def interrupt(line: str) -> None:
 
 class TestFailure:
     def test_it_names_the_resource_and_leaves_what_was_there(
-        self, make: Make, clients: AwsClients
+        self, make: Make, clients: AwsClients, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         deployer = make("failed")
-        logs = clients.client("logs")
-        group = {"logGroupName": TAKEN.format("failed")}
-        call(logs, "create_log_group", "group", **group)
-        with pytest.raises(CloudError, match=r"Logs::LogGroup .*failed-1769.* exists"):
+        blocked = bucket_resource(clients, "failed-bucket")
+        monkeypatch.setattr(deploying, "template", with_resource(blocked))
+        with pytest.raises(CloudError, match=r"S3::Bucket .*failed-bucket.*exists"):
             deployer.deploy()
-        assert parts_of(clients, "failed") == ["failed-1769", f"failed-{ACCOUNT}"]
-        call(logs, "delete_log_group", "group", **group)
-        deployer.deploy()
-        assert describe(clients, "failed").stacks == {"failed": "UPDATE_COMPLETE"}
+        mine = ["failed-bucket", f"failed-{ACCOUNT}"]
+        assert sorted(parts_of(clients, "failed")) == sorted(mine)
+        monkeypatch.undo()
+        made = deployer.deploy()
+        monkeypatch.setattr(deploying, "template", with_resource(blocked))
+        with pytest.raises(CloudError, match="AWS has undone it"):
+            deployer.deploy(3)
+        assert record_of(clients, "failed") == made
+        assert "failed-mailbox-9" not in parts_of(clients, "failed")
 
     def test_a_stack_that_cannot_be_made_is_not_left(self, clients: AwsClients) -> None:
-        group = {"logGroupName": "/taken"}
-        call(clients.client("logs"), "create_log_group", "group", **group)
         stacks = Stacks(clients, drop)
-        body = {"TemplateBody": log_group_template("/taken")}
-        begun = stacks.begin("unmade", body, {})
+        body = bucket_template(clients, "unmade-bucket")
+        begun = stacks.begin("unmade", {"TemplateBody": body}, {})
         assert begun is not None
         with pytest.raises(CloudError, match="stack unmade could not be made"):
             stacks.finish("unmade", begun, 1)
@@ -230,35 +231,33 @@ class TestFailure:
     def test_what_an_earlier_failure_has_left_is_replaced(
         self, make: Make, clients: AwsClients
     ) -> None:
-        deployer = make("again")
         service = clients.client("cloudformation")
-        stacks = Stacks(clients, drop)
-        group = {"logGroupName": "/blocked"}
-        call(clients.client("logs"), "create_log_group", "group", **group)
-        body = log_group_template("/blocked")
+        body = bucket_template(clients, "again-bucket")
         call(service, "create_stack", "stack", StackName="again", TemplateBody=body)
-        state = stacks.find("again")
-        while state is not None and state.status != "ROLLBACK_COMPLETE":
-            state = stacks.find("again")
-        deployer.deploy()
+        make("again").deploy()
         assert describe(clients, "again").stacks == {"again": "UPDATE_COMPLETE"}
 
-    def test_what_cannot_be_removed_is_told_and_can_be_replaced(
-        self, make: Make, clients: AwsClients
-    ) -> None:
-        deployer = make("stuck")
-        deployer.deploy()
-        (left,) = Stacks(clients, drop).remove("stuck")
-        assert left.startswith(f"stack stuck is left: S3::Bucket stuck-{ACCOUNT}: ")
-        assert describe(clients, "stuck").stacks == {"stuck": "DELETE_FAILED"}
-        deployer.deploy()
-        assert describe(clients, "stuck").stacks == {"stuck": "UPDATE_COMPLETE"}
+
+def bucket_resource(clients: AwsClients, name: str) -> dict[str, Any]:
+    """Return a resource that cannot be made: the bucket exists."""
+    call(clients.s3, "create_bucket", "bucket", Bucket=name)
+    return {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}
 
 
-def log_group_template(name: str) -> str:
-    properties = {"LogGroupName": name}
-    resource = {"Type": "AWS::Logs::LogGroup", "Properties": properties}
-    return json.dumps({"Resources": {"Logs": resource}})
+def bucket_template(clients: AwsClients, name: str) -> str:
+    return json.dumps({"Resources": {"Bucket": bucket_resource(clients, name)}})
+
+
+def with_resource(resource: dict[str, Any]) -> Callable[[Stack], dict[str, Any]]:
+    """Return what makes templates of full stacks with a resource more."""
+
+    def template(stack: Stack) -> dict[str, Any]:
+        made = provision.template(stack)
+        if stack.package is not None:
+            made["Resources"]["Blocked"] = resource
+        return made
+
+    return template
 
 
 class TestInUse:
@@ -271,7 +270,8 @@ class TestInUse:
         assert record_of(clients, "used") == made
         assert deployer.destroy(force=True) == []
         assert parts_of(clients, "used") == []
-        lease.stop()
+        with pytest.raises(UsageError, match="AWS has no bucket"):
+            lease.stop()
 
     def test_mailboxes_that_a_job_has_are_not_removed(
         self, make: Make, clients: AwsClients
@@ -418,10 +418,6 @@ def settings_of(clients: AwsClients, name: str) -> dict[str, object]:
     ]
     bucket = {"Bucket": names.bucket(ACCOUNT)}
     access = call(clients.s3, "get_public_access_block", "bucket", **bucket)
-    encryption = call(clients.s3, "get_bucket_encryption", "bucket", **bucket)
-    rules = call(clients.s3, "get_bucket_lifecycle_configuration", "bucket", **bucket)[
-        "Rules"
-    ]
     (statement,) = json.loads(queue["Policy"])["Statement"]
     return {
         "queue": [
@@ -441,17 +437,4 @@ def settings_of(clients: AwsClients, name: str) -> dict[str, object]:
         "filter": json.loads(subscription["FilterPolicy"]),
         "raw": subscription["RawMessageDelivery"],
         "access": access["PublicAccessBlockConfiguration"],
-        "encryption": encryption["ServerSideEncryptionConfiguration"]["Rules"][0][
-            "ApplyServerSideEncryptionByDefault"
-        ],
-        "expires": [
-            (rule.get("Prefix") or rule.get("Filter"), rule["Expiration"])
-            for rule in rules
-            if "Expiration" in rule
-        ],
-        "uploads": [
-            rule["AbortIncompleteMultipartUpload"]
-            for rule in rules
-            if "AbortIncompleteMultipartUpload" in rule
-        ],
     }

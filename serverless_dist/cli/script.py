@@ -10,12 +10,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from serverless_dist.cli.options import add_run_options, check_writable
-from serverless_dist.comm import Communicator
+from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
-from serverless_dist.integrations.mpi_scripts import run_module, run_script
+from serverless_dist.integrations.mpi_scripts import (
+    copy_module,
+    copy_script,
+    run_copied_module,
+    run_copied_script,
+    run_module,
+    run_script,
+)
 from serverless_dist.runtime import run
+from serverless_dist.runtime.clouds import check_cloud
+from serverless_dist.runtime.launch import LOCAL
 
-Program = Callable[[Communicator, str, Sequence[str]], None]
+Program = Callable[..., None]
 
 
 def set_up(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +57,14 @@ def set_up(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> None:
     """Run the script and report as asked."""
-    program, name, arguments = _program(options)
+    cloud = check_cloud(options.cloud or Config.from_env().cloud)
+    program, arguments = _program(options, has_files=cloud == LOCAL)
     check_writable(options.json)
     results = run(
         program,
-        name,
-        arguments,
+        *arguments,
         ranks=options.ranks,
-        cloud=options.cloud,
+        cloud=cloud,
         channel=options.channel,
         timeout=options.timeout,
     )
@@ -69,15 +78,25 @@ def run_command(options: argparse.Namespace) -> None:
         print_report(Console(stderr=True), results.report)
 
 
-def _program(options: argparse.Namespace) -> tuple[Program, str, Sequence[str]]:
-    """Return what is to be run, and its name and arguments."""
+def _program(
+    options: argparse.Namespace, *, has_files: bool
+) -> tuple[Program, Sequence[object]]:
+    """Return what is to be run, and with which arguments.
+
+    Ranks on another machine do not have the user's files: they get copies.
+    """
     if options.module:
         name, *arguments = options.module
-        return run_module, name, arguments
+        if has_files:
+            return run_module, (name, arguments)
+        return run_copied_module, (copy_module(name), name, arguments)
     if options.script is None:
         msg = "there is nothing to run: name a script, or a module after -m"
         raise UsageError(msg)
     if not Path(options.script).is_file():
         msg = f"there is no script {options.script}"
         raise UsageError(msg)
-    return run_script, options.script, options.arguments
+    if has_files:
+        return run_script, (options.script, options.arguments)
+    files = copy_script(options.script)
+    return run_copied_script, (files, options.script, options.arguments)

@@ -50,7 +50,7 @@ _LONGEST = 1e9  # seconds, thirty years: what clocks and locks can count
 _GOODBYE = 1.0  # seconds that a long poll may take to see that its cloud is closed
 _COURTESY = 5.0  # seconds for what is left to the cloud's own expiry otherwise
 _SHORT = 65_536  # bytes of code that travel in each invitation: no more than a request
-LOCAL = "local"
+LOCAL, AWS = "local", "aws"
 
 
 class Results(list[T]):
@@ -288,7 +288,13 @@ class _Run:
                 versions=versions() if has_functions(self._opened) else {},
             )
         )
-        self._watch(self._job, watcher)
+        try:
+            self._watch(self._job, watcher)
+        except ServerlessDistError as error:
+            if settings.cloud == AWS:
+                job = self._key.job.hex()
+                error.add_note(f"serverless-dist logs {job} shows what ranks printed")
+            raise
         seconds = time.time() - started
         self._patience = max(0.0, started + settings.timeout - time.time())
         values = self._job.values()
@@ -329,6 +335,7 @@ class _Run:
         if has_functions(self._opened):
             usage += self._opened.lease_usage()
         return Report(
+            job=self._key.job.hex(),
             ranks=settings.ranks,
             channel=settings.channel,
             cloud=settings.cloud,

@@ -15,6 +15,8 @@ class Report:
 
     Attributes
     ----------
+    job
+        The job's id, as ``serverless-dist logs`` takes it.
     ranks, channel, cloud
         What was run, and where.
     seconds
@@ -28,6 +30,7 @@ class Report:
         Where each rank's time went.
     """
 
+    job: str
     ranks: int
     channel: str
     cloud: str
@@ -49,6 +52,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as values that JSON knows."""
         return {
+            "job": self.job,
             "ranks": self.ranks,
             "channel": self.channel,
             "cloud": self.cloud,

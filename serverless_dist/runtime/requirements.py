@@ -82,7 +82,7 @@ def read_requirements(path: Path | None) -> Requirements:
     """
     if path is None:
         return Requirements()
-    lines = tuple(_lines(path, seen=set()))
+    lines = tuple(_lines(path, within=()))
     for line in lines:
         if _EDITABLE.match(line):
             msg = f"{path}: {line!r} is on this machine only: use --include for it"
@@ -96,10 +96,11 @@ def read_requirements(path: Path | None) -> Requirements:
     return Requirements(path, lines)
 
 
-def _lines(path: Path, *, seen: set[Path]) -> Iterator[str]:
-    if path.resolve() in seen:
-        return
-    seen.add(path.resolve())
+def _lines(path: Path, *, within: tuple[Path, ...]) -> Iterator[str]:
+    within = (*within, path.resolve())
+    if within.count(path.resolve()) > 1:
+        msg = f"the requirements file {path} includes itself: remove the line"
+        raise UsageError(msg)
     try:
         text = path.read_text("utf-8-sig").replace("\\\n", "")
     except (OSError, UnicodeDecodeError) as error:
@@ -111,4 +112,4 @@ def _lines(path: Path, *, seen: set[Path]) -> Iterator[str]:
         if line:
             yield line
         if nested and "://" not in line:
-            yield from _lines(path.parent / nested["path"].strip(), seen=seen)
+            yield from _lines(path.parent / nested["path"].strip(), within=within)

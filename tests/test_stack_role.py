@@ -1,15 +1,18 @@
 """What a deployment's functions may do, tried by one of them, and what they may not."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from serverless_dist.cloud.attempts import call
+from serverless_dist.cloud.attempts import Refusal, call
 from serverless_dist.cloud.aws import AwsClients
+from serverless_dist.cloud.aws_blobs import S3Blobs
 from serverless_dist.cloud.deployment import Deployment
+from serverless_dist.runtime.policies import run_policy
+from serverless_dist.runtime.status import describe
 from tests.stand_in import ACCOUNT, REGION, Deployer, StandIn, pack_handler, stand_in
 
 __all__ = ["stand_in"]  # a fixture
@@ -25,7 +28,8 @@ def handler(event, context):
         answer = getattr(client, event["operation"])(**event["arguments"])
     except ClientError as error:
         return error.response["Error"]["Code"]
-    return [each["Body"] for each in answer["Messages"]] if "Messages" in answer else "ok"
+    bodies = [message["Body"] for message in answer.get("Messages", ())]
+    return bodies or "ok"
 """
 OWN, OTHER = "role", "other"
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "403"}
@@ -123,7 +127,6 @@ class TestAllowed:
         ("s3", "get_object", {"Bucket": bucket(OTHER), "Key": "jobs/1/a"}),
         ("s3", "create_bucket", {"Bucket": "a-new-one"}),
         ("sqs", "create_queue", {"QueueName": f"{OWN}-new"}),
-        ("sns", "publish", {"TopicArn": topic(OTHER), "Message": "hi"}),
         ("sns", "create_topic", {"Name": f"{OWN}-new"}),
         ("lambda", "invoke", {"FunctionName": f"{OTHER}-1769", "Payload": "{}"}),
         ("lambda", "get_function", {"FunctionName": f"{OWN}-1769"}),
@@ -177,12 +180,25 @@ def test_the_bucket_answers_only_over_tls(rank: Rank, stand_in: StandIn) -> None
     def without_tls(params: dict[str, Any], **_: object) -> None:
         params["headers"]["X-Forwarded-Proto"] = "http"  # as from a proxy
 
-    ask: Callable[[], object] = lambda: call(  # noqa: E731
-        clients.s3, "list_objects_v2", "bucket", Bucket=bucket(OWN)
-    )
-    with stand_in.signed_in() as clients:
-        ask()
-        events = clients.s3._client.meta.events
+    runner = stand_in.user("runner", run_policy(OWN, ACCOUNT, REGION, "aws"))
+    with stand_in.signed_in(runner) as clients:
+        blobs = S3Blobs(clients.s3, bucket(OWN), clients.pool, "jobs/")
+        assert blobs.list("") == []
+        events = clients.s3._client.meta.events  # type: ignore[attr-defined]
         events.register("before-call.s3.ListObjectsV2", without_tls)
-        with pytest.raises(Exception, match="AccessDenied"):
-            ask()
+        with pytest.raises(Refusal, match="AccessDenied"):
+            blobs.list("")
+
+
+def test_who_runs_jobs_can_look_at_the_deployment(
+    rank: Rank, stand_in: StandIn
+) -> None:
+    looker = stand_in.user("looker", run_policy(OWN, ACCOUNT, REGION, "aws"))
+    with stand_in.signed_in(looker) as clients:
+        assert describe(clients, OWN).deployment == rank.made
+        with pytest.raises(Refusal, match="AccessDenied"):
+            clients.sqs.request("delete_queue", "queue", QueueUrl=url_of(rank))
+
+
+def url_of(rank: Rank) -> str:
+    return f"{rank.made.queue_url_prefix}0"

@@ -231,7 +231,12 @@ def _behind(theirs: float) -> float:
 
 def _session(region: str | None, endpoint: str | None) -> boto3.Session:
     if endpoint is None:
-        return boto3.Session(region_name=region)
+        # Python's SDK alone does not know AWS_REGION, which all others go by.
+        names = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+        core = botocore.session.Session(
+            session_vars={"region": ("region", names, None, None)}
+        )
+        return boto3.Session(botocore_session=core, region_name=region)
     core = botocore.session.Session(
         session_vars={
             "profile": (None, [], None, None),

@@ -23,7 +23,7 @@ _BAD_CREDENTIALS = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-_DENIED = {
+DENIED = {
     "403",  # the answer to HEAD has no body to say more
     "AccessDenied",
     "AccessDeniedException",
@@ -70,7 +70,7 @@ def error_of(
     if code in _MISSING:
         msg = f"AWS has no {resource} ({what}): provision the fabric first"
         return NotProvisionedError(msg)
-    verb = "is not allowed" if code in _DENIED else "was refused"
+    verb = "is not allowed" if code in DENIED else "was refused"
     text = error.get("Message", "no reason given")
     meta = response.get("ResponseMetadata", {})
     return Refusal(

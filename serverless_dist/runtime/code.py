@@ -3,6 +3,7 @@
 import inspect
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from types import CodeType, FunctionType
 from typing import Any
 
 import msgpack
@@ -33,7 +34,7 @@ def pack_code(
         Names the function and which argument or variable of it cannot be pickled.
     """
     try:
-        call = encode_by_value((function, tuple(args)))
+        call = encode_by_value((function, tuple(args), file_of(function)))
         more: bytes = msgpack.packb(dict(modules or {}))
         # The call comes first, so that its arrays are aligned.
         return b"".join((*call, more, _LENGTH.pack(len(more))))
@@ -49,7 +50,8 @@ def unpack_code(data: bytearray) -> tuple[Function, Sequence[Any]]:
     (length,) = _LENGTH.unpack(view[-_LENGTH.size :])
     end = len(view) - _LENGTH.size - length
     install(msgpack.unpackb(view[end : -_LENGTH.size]))
-    function, args = decode([view[:end]])
+    function, args, file = decode([view[:end]])
+    restore_file(function, file)
     return function, args
 
 
@@ -72,6 +74,26 @@ def culprit(function: Function, args: Sequence[Any], error: Exception) -> str:
             kind = f"{type(value).__module__}.{type(value).__qualname__}"
             return f"{name} is a {kind} ({cause.__cause__})"
     return str(error.__cause__)
+
+
+def file_of(target: Function) -> str:
+    """Return the file that a function was read from; empty: it is no function."""
+    code = getattr(target, "__code__", None)
+    return code.co_filename if isinstance(code, CodeType) else ""
+
+
+def restore_file(target: Function, file: str) -> None:
+    """Have tracebacks name the file of a function: cloudpickle may have dropped it."""
+    if isinstance(target, FunctionType) and target.__code__.co_filename != file:
+        target.__code__ = _in_file(target.__code__, file)
+
+
+def _in_file(code: CodeType, file: str) -> CodeType:
+    inner = (
+        _in_file(each, file) if isinstance(each, CodeType) else each
+        for each in code.co_consts
+    )
+    return code.replace(co_filename=file, co_consts=tuple(inner))
 
 
 def _parts(function: Function, args: Sequence[Any]) -> Iterator[tuple[str, Any]]:

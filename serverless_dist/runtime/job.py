@@ -47,6 +47,7 @@ class Job:
         self._outcomes: dict[int, Outcome] = {}
         self._farewells: dict[int, Farewell] = {}
         self._silent: dict[int, tuple[str, float]] = {}
+        self._ended: set[int] = set()
         self._stop = math.inf  # when the others have had their time
 
     def __repr__(self) -> str:
@@ -60,7 +61,7 @@ class Job:
     @property
     def have_all_left(self) -> bool:
         """Whether no rank will use its mailbox any more."""
-        return len(self._farewells) == self._size
+        return len(self._ended | self._farewells.keys()) == self._size
 
     @property
     def outcomes(self) -> Sequence[Outcome]:
@@ -83,6 +84,7 @@ class Job:
             case Farewell(rank=rank):
                 self._farewells[rank] = event
             case Ended(rank, how):
+                self._ended.add(rank)
                 self._silent[rank] = (how, now + GRACE)
         for rank in self._outcomes.keys() & self._farewells.keys():
             self._silent.pop(rank, None)

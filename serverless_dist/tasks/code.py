@@ -2,11 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from serverless_dist.errors import UnpicklableError
-from serverless_dist.runtime.code import culprit
+from serverless_dist.runtime.code import culprit, file_of, restore_file
 from serverless_dist.runtime.modules import Modules, install
 from serverless_dist.wire import Body, decode, encode_by_value
 
@@ -32,7 +31,7 @@ def pack_code(code: Code, modules: Modules) -> tuple[bytes, Body]:
         Names the function and which variable of it cannot be pickled.
     """
     try:
-        pickled = b"".join(encode_by_value((*code, _file_of(code.target))))
+        pickled = b"".join(encode_by_value((*code, file_of(code.target))))
     except UnpicklableError as error:
         name = getattr(code.target, "__qualname__", repr(code.target))
         why = culprit(code.target, code.retry_exceptions, error)
@@ -49,24 +48,5 @@ def unpack_code(body: Sequence[bytes | memoryview]) -> Code:
     install(modules)
     *fields, file = decode([pickled])
     code = Code(*fields)
-    _restore_file(code.target, file)
+    restore_file(code.target, file)
     return code
-
-
-def _file_of(target: Callable[..., Any]) -> str:
-    code = getattr(target, "__code__", None)
-    return code.co_filename if isinstance(code, CodeType) else ""
-
-
-def _restore_file(target: Callable[..., Any], file: str) -> None:
-    """Have tracebacks name the file of a function: cloudpickle may have dropped it."""
-    if isinstance(target, FunctionType) and target.__code__.co_filename != file:
-        target.__code__ = _in_file(target.__code__, file)
-
-
-def _in_file(code: CodeType, file: str) -> CodeType:
-    inner = (
-        _in_file(each, file) if isinstance(each, CodeType) else each
-        for each in code.co_consts
-    )
-    return code.replace(co_filename=file, co_consts=tuple(inner))

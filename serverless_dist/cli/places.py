@@ -1,0 +1,43 @@
+"""Options of the commands that work with one deployment, and where they lead."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+from serverless_dist.cloud.aws import AwsClients
+from serverless_dist.config import Config
+
+
+def add_place_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which deployment is meant."""
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="the deployment (default: SERVERLESS_DIST_FABRIC, or serverless-dist)",
+    )
+    parser.add_argument(
+        "--region",
+        metavar="REGION",
+        help="where it is (default: AWS_REGION, or that of the profile)",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error"
+    )
+
+
+def place_of(options: argparse.Namespace) -> Config:
+    """Return the configuration with the deployment and region that are asked for."""
+    config = Config.from_env()
+    return replace(
+        config,
+        fabric=options.name or config.fabric,
+        region=options.region or config.region,
+    )
+
+
+@contextmanager
+def clients_of(config: Config) -> Iterator[AwsClients]:
+    """Give the clients for a configuration, and close them."""
+    with closing(AwsClients(config.region, None)) as clients:
+        yield clients

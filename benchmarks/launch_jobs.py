@@ -101,9 +101,7 @@ class Lab:
         }
         invocations = self.count("begins") - before
         billed = results.report.usage.billed
-        return Launch(
-            begun, entered, phases, invocations, billed, cpu_seconds() - cpu
-        )
+        return Launch(begun, entered, phases, invocations, billed, cpu_seconds() - cpu)
 
     def count(self, word: str) -> int:
         """Return how many lines of the functions' logs end with a word."""

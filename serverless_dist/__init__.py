@@ -1,9 +1,7 @@
 """Remote tasks and MPI-like ranks on serverless functions, queues and objects."""
 
 import logging
-
-# Ranks and what they use to talk.
-from serverless_dist.comm import Communicator, Op, Status, mpi as MPI
+from typing import TYPE_CHECKING
 
 # Settings.
 from serverless_dist.config import Config
@@ -31,31 +29,36 @@ from serverless_dist.errors import (
     VersionMismatchError,
     WorkerCrashedError,
 )
+from serverless_dist.lazy import lazy_names
 
-# Running functions as ranks.
-from serverless_dist.runtime import Report, Results, report_progress, run
+if TYPE_CHECKING:
+    # Ranks and what they use to talk.
+    from serverless_dist.comm import Communicator, Op, Status, mpi as MPI
 
-# Running functions and classes as remote tasks.
-from serverless_dist.tasks import (
-    ActorHandle,
-    ObjectRef,
-    ObjectRefGenerator,
-    Session,
-    as_completed,
-    cancel,
-    get,
-    get_actor,
-    init,
-    is_initialized,
-    kill,
-    map,  # noqa: A004 - as `Executor.map` is
-    put,
-    ranks,
-    remote,
-    shutdown,
-    starmap,
-    wait,
-)
+    # Running functions as ranks.
+    from serverless_dist.runtime import Report, Results, report_progress, run
+
+    # Running functions and classes as remote tasks.
+    from serverless_dist.tasks import (  # type: ignore[no-redef]
+        ActorHandle,
+        ObjectRef,
+        ObjectRefGenerator,
+        Session,
+        as_completed,
+        cancel,
+        get,
+        get_actor,
+        init,
+        is_initialized,
+        kill,
+        map,  # noqa: A004 - as `Executor.map` is
+        put,
+        ranks,
+        remote,
+        shutdown,
+        starmap,
+        wait,
+    )
 
 __all__ = [
     "MPI",
@@ -108,3 +111,13 @@ __all__ = [
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+_COMM = ("Communicator", "Op", "Status")
+_RUNTIME = ("Report", "Results", "report_progress", "run")
+__getattr__ = lazy_names(
+    __name__,
+    {name: "serverless_dist.tasks" for name in __all__ if name not in globals()}
+    | dict.fromkeys(_RUNTIME, "serverless_dist.runtime")
+    | dict.fromkeys(_COMM, "serverless_dist.comm")
+    | {"MPI": "serverless_dist.comm.mpi:"},
+)

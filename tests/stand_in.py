@@ -6,11 +6,9 @@ import os
 import socket
 import ssl
 import subprocess
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,6 @@ import pytest
 
 from serverless_dist.cloud.attempts import call
 from serverless_dist.cloud.aws import AwsClients
-from serverless_dist.cloud.deployment import Deployment
-from serverless_dist.runtime.deploy import deploy
-from serverless_dist.runtime.destroy import destroy
-from serverless_dist.runtime.package import Package
-from serverless_dist.runtime.plan import Plan
-from serverless_dist.runtime.policies import deploy_policy
-from serverless_dist.runtime.versions import versions
 from tests.conftest import MINISTACK, _end_with_parent
 
 REGION = "us-east-1"
@@ -91,70 +82,6 @@ class StandIn:
             )
             made = call(iam, "create_access_key", "user", UserName=name)["AccessKey"]
         return Identity(made["AccessKeyId"], made["SecretAccessKey"])
-
-
-class Deployer:
-    """Deploys as somebody who may do just that, with one deployment.
-
-    Parameters
-    ----------
-    stand_in
-        Where.
-    name
-        Of the deployment, and of the user.
-    package
-        What its functions run.
-    """
-
-    def __init__(self, stand_in: StandIn, name: str, package: Package) -> None:
-        self.name = name
-        self.package = package
-        self.lines: list[str] = []
-        self._stand_in = stand_in
-        policy = deploy_policy(name, ACCOUNT, REGION, "aws")
-        self._identity = stand_in.user(f"{name}-deployer", policy)
-
-    def deploy(
-        self,
-        ranks: int = 1,
-        *memories: int,
-        on_progress: Callable[[str], None] | None = None,
-    ) -> Deployment:
-        """Deploy; `lines` are those of progress."""
-        self.lines.clear()
-        plan = Plan(self.name, ranks, memories or (1769,), "x86_64", "3.11")
-        with self._stand_in.signed_in(self._identity) as clients:
-            return deploy(
-                clients,
-                plan,
-                self.package,
-                on_progress=on_progress or self.lines.append,
-            )
-
-    def destroy(self, *, force: bool = False) -> list[str]:
-        """Remove it and return what is left."""
-        self.lines.clear()
-        with self._stand_in.signed_in(self._identity) as clients:
-            progress = self.lines.append
-            return list(destroy(clients, self.name, force=force, on_progress=progress))
-
-
-def pack_handler(directory: Path, code: str) -> Package:
-    """Return a package whose handler is this module."""
-    path = directory / f"{sha256(code.encode()).hexdigest()}.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        info = zipfile.ZipInfo("serverless_dist/runtime/handler.py")
-        info.external_attr = 0o644 << 16
-        archive.writestr(info, code)
-    data = path.read_bytes()
-    return Package(
-        path=path,
-        digest=sha256(data).hexdigest(),
-        size=len(data),
-        unzipped=len(code),
-        parts={"serverless_dist": len(code)},
-        versions=versions(),
-    )
 
 
 @pytest.fixture(scope="session")

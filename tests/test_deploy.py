@@ -1,7 +1,7 @@
 """Deploying, updating and removing on a stand-in that checks who may do what."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,10 +11,8 @@ from serverless_dist.cloud import aws_address
 from serverless_dist.cloud.attempts import call
 from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.cloud.aws_address import FabricNames
-from serverless_dist.cloud.aws_blobs import S3Blobs
 from serverless_dist.cloud.aws_provision import create, remove
-from serverless_dist.cloud.deployment import RECORD_KEY, Deployment
-from serverless_dist.cloud.leases import acquire
+from serverless_dist.cloud.deployment import RECORD_KEY
 from serverless_dist.errors import CloudError, UsageError
 from serverless_dist.runtime import deploy as deploying, provision
 from serverless_dist.runtime.deploy import deploy
@@ -23,62 +21,21 @@ from serverless_dist.runtime.plan import Plan
 from serverless_dist.runtime.stack import Stack
 from serverless_dist.runtime.stacks import Stacks
 from serverless_dist.runtime.status import describe
-from tests.stand_in import ACCOUNT, REGION, Deployer, StandIn, pack_handler, stand_in
+from tests.deployers import (
+    Make,
+    blobs_of,
+    clients,
+    drop,
+    lease_of,
+    make,
+    pack_handler,
+    package,
+    parts_of,
+    record_of,
+)
+from tests.stand_in import ACCOUNT, REGION, StandIn, stand_in
 
-__all__ = ["stand_in"]  # a fixture
-
-Make = Callable[[str], Deployer]
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    return pack_handler(tmp_path_factory.mktemp("package"), "handler = print\n")
-
-
-@pytest.fixture(scope="module")
-def make(stand_in: StandIn, package: Package) -> Make:
-    return lambda name: Deployer(stand_in, name, package)
-
-
-@pytest.fixture(scope="module")
-def clients(stand_in: StandIn) -> Iterator[AwsClients]:
-    with stand_in.signed_in() as clients:
-        yield clients
-
-
-def drop(line: str) -> None:
-    """Take no note of progress."""
-
-
-def blobs_of(clients: AwsClients, name: str) -> S3Blobs:
-    return S3Blobs(clients.s3, f"{name}-{ACCOUNT}", clients.pool)
-
-
-def record_of(clients: AwsClients, name: str) -> Deployment | None:
-    data = blobs_of(clients, name).get(RECORD_KEY)
-    return None if data is None else Deployment.unpack(data)
-
-
-def parts_of(clients: AwsClients, name: str) -> list[str]:
-    """Return what there is whose name begins like a deployment's parts."""
-
-    def ask(service: str, operation: str, **arguments: object) -> dict[str, Any]:
-        return call(clients.client(service), operation, "all", **arguments)
-
-    queues = ask("sqs", "list_queues", QueueNamePrefix=f"{name}-", MaxResults=1_000)
-    groups = ask("logs", "describe_log_groups", logGroupNamePrefix="/aws/lambda/")
-    names = [
-        *(url.rpartition("/")[2] for url in queues.get("QueueUrls", ())),
-        *(
-            t["TopicArn"].rpartition(":")[2]
-            for t in ask("sns", "list_topics")["Topics"]
-        ),
-        *(f["FunctionName"] for f in ask("lambda", "list_functions")["Functions"]),
-        *(role["RoleName"] for role in ask("iam", "list_roles")["Roles"]),
-        *(bucket["Name"] for bucket in ask("s3", "list_buckets")["Buckets"]),
-        *(group["logGroupName"].rpartition("/")[2] for group in groups["logGroups"]),
-    ]
-    return sorted(each for each in names if each.startswith(f"{name}-"))
+__all__ = ["clients", "make", "package", "stand_in"]  # fixtures
 
 
 class TestDeploy:
@@ -207,7 +164,7 @@ class TestFailure:
         deployer = make("failed")
         blocked = bucket_resource(clients, "failed-bucket")
         monkeypatch.setattr(deploying, "template", with_resource(blocked))
-        with pytest.raises(CloudError, match=r"S3::Bucket .*failed-bucket.*exists"):
+        with pytest.raises(CloudError, match=r"S3::Bucket Blocked: .*failed-bucket"):
             deployer.deploy()
         mine = ["failed-bucket", f"failed-{ACCOUNT}"]
         assert sorted(parts_of(clients, "failed")) == sorted(mine)
@@ -258,82 +215,6 @@ def with_resource(resource: dict[str, Any]) -> Callable[[Stack], dict[str, Any]]
         return made
 
     return template
-
-
-class TestInUse:
-    def test_it_is_removed_only_by_force(self, make: Make, clients: AwsClients) -> None:
-        deployer = make("used")
-        made = deployer.deploy(2)
-        lease = lease_of(clients, made, 2)
-        with pytest.raises(UsageError, match="used is in use: mailboxes 0 to 1 by me;"):
-            deployer.destroy()
-        assert record_of(clients, "used") == made
-        assert deployer.destroy(force=True) == []
-        assert parts_of(clients, "used") == []
-        with pytest.raises(UsageError, match="AWS has no bucket"):
-            lease.stop()
-
-    def test_mailboxes_that_a_job_has_are_not_removed(
-        self, make: Make, clients: AwsClients
-    ) -> None:
-        deployer = make("kept")
-        made = deployer.deploy(4)
-        lease = lease_of(clients, made, 12)
-        with pytest.raises(UsageError, match="it has mailboxes 0 to 11 by me"):
-            deployer.deploy(1)
-        assert record_of(clients, "kept") == made
-        assert deployer.deploy(5).mailboxes == 13
-        lease.release(clean=True)
-        assert deployer.deploy(1).mailboxes == 9
-
-    def test_a_function_is_not_removed_while_a_job_runs(
-        self, make: Make, clients: AwsClients
-    ) -> None:
-        deployer = make("sized")
-        made = deployer.deploy(1, 1769, 512)
-        lease = lease_of(clients, made, 1)
-        with pytest.raises(UsageError, match="a job uses what would be removed"):
-            deployer.deploy(1, 1769)
-        lease.release(clean=True)
-        assert list(deployer.deploy(1, 1769).functions) == [1769]
-
-
-def lease_of(clients: AwsClients, made: Deployment, count: int) -> Any:
-    return acquire(
-        blobs_of(clients, made.name),
-        mailboxes=made.mailboxes,
-        count=count,
-        holder="me",
-        wait=0,
-    )
-
-
-class TestDestroy:
-    def test_nothing_is_left(self, make: Make, clients: AwsClients) -> None:
-        deployer = make("gone")
-        deployer.deploy(2, 512)
-        assert len(parts_of(clients, "gone")) == 10 + 6
-        assert deployer.destroy() == []
-        assert deployer.lines[-1] == "gone is removed"
-        assert parts_of(clients, "gone") == []
-
-    def test_what_does_not_exist_is_no_error(self, make: Make) -> None:
-        deployer = make("never")
-        assert deployer.destroy() == []
-        (line,) = deployer.lines
-        assert line.startswith(f"there is no deployment never in account {ACCOUNT}")
-
-    def test_another_deployment_is_not_touched(
-        self, make: Make, clients: AwsClients
-    ) -> None:
-        left, right = make("side"), make("side-2")
-        left.deploy()
-        made = right.deploy()
-        before = parts_of(clients, "side-2")
-        assert left.destroy() == []
-        assert parts_of(clients, "side-2") == before == parts_of(clients, "side")
-        assert right.deploy() == made
-        assert right.lines == ["nothing to change"]
 
 
 class TestRefused:

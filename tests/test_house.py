@@ -17,6 +17,7 @@ INTEGRATIONS = ROOT / "integrations"  # a link in the package leads to it
 # Each floor may import itself and those before it; `testing` may import all. Only the
 # command line may import `integrations`, which know but public names.
 FLOORS = [
+    "lazy",
     "errors",
     "cloud",
     "config",

@@ -14,7 +14,7 @@ import serverless_dist
 from serverless_dist.cloud.limits import LAMBDA_PACKAGE_BYTES, LAMBDA_PYTHONS
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime import package
-from serverless_dist.runtime.archive import compile_tree
+from serverless_dist.runtime.archive import add_tree, compile_tree
 from serverless_dist.runtime.package import Package, build_package, check_python
 from serverless_dist.runtime.versions import versions
 from serverless_dist.runtime.wheel_cache import WheelCache
@@ -231,6 +231,15 @@ def test_the_same_inputs_make_the_same_bytes(
     (tmp_path / "b" / "mine" / "x.py").write_text("x = 2\n")
     again = build(tmp_path / "b", python=python, lines="extra", include=[mine])
     assert again.digest != made[0].digest
+
+
+def test_files_are_packed_in_the_order_of_their_names(tmp_path: Path) -> None:
+    (tree := tmp_path / "tree").mkdir()
+    for number in range(33):
+        (tree / f"{number * 7 % 33:02}").write_text("")
+    add_tree(tmp_path / "zip", tree)
+    with ZipFile(tmp_path / "zip") as zipped:
+        assert zipped.namelist() == sorted(zipped.namelist())
 
 
 def test_a_module_that_does_not_compile_is_left_as_it_is(tmp_path: Path) -> None:

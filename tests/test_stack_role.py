@@ -13,7 +13,8 @@ from serverless_dist.cloud.aws_blobs import S3Blobs
 from serverless_dist.cloud.deployment import Deployment
 from serverless_dist.runtime.policies import run_policy
 from serverless_dist.runtime.status import describe
-from tests.stand_in import ACCOUNT, REGION, Deployer, StandIn, pack_handler, stand_in
+from tests.deployers import Deployer, pack_handler
+from tests.stand_in import ACCOUNT, REGION, StandIn, stand_in
 
 __all__ = ["stand_in"]  # a fixture
 
@@ -184,7 +185,7 @@ def test_the_bucket_answers_only_over_tls(rank: Rank, stand_in: StandIn) -> None
     with stand_in.signed_in(runner) as clients:
         blobs = S3Blobs(clients.s3, bucket(OWN), clients.pool, "jobs/")
         assert blobs.list("") == []
-        events = clients.s3._client.meta.events  # type: ignore[attr-defined]
+        events = clients.s3._client.meta.events
         events.register("before-call.s3.ListObjectsV2", without_tls)
         with pytest.raises(Refusal, match="AccessDenied"):
             blobs.list("")

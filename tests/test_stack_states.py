@@ -55,10 +55,10 @@ class Script:
     def rollback(self) -> None:
         self._stub.add_response("continue_update_rollback", {}, {"StackName": "lab"})
 
-    def update(self, **failure: str) -> None:
-        if failure:
-            self._stub.add_client_error("update_stack", http_status_code=400, **failure)
-            return
+    def refuse_update(self, why: str) -> None:
+        self._stub.add_client_error("update_stack", "ValidationError", why, 400)
+
+    def update(self) -> None:
         parameters = [{"ParameterKey": "Secret", "ParameterValue": "s"}]
         expected = {
             "StackName": "lab",
@@ -96,7 +96,7 @@ class Script:
 def script() -> Iterator[Script]:
     with (
         closing(AwsClients(None, "http://127.0.0.1:1")) as clients,
-        Stubber(clients.client("cloudformation")._client) as stub,  # type: ignore[attr-defined]
+        Stubber(clients.client("cloudformation")._client) as stub,
     ):
         yield Script(clients, stub)
         stub.assert_no_pending_responses()
@@ -223,10 +223,7 @@ def test_progress_counts_what_is_ready(script: Script) -> None:
 
 def test_an_update_that_changes_nothing_is_no_error(script: Script) -> None:
     script.state("UPDATE_COMPLETE")
-    script.update(
-        service_error_code="ValidationError",
-        service_message="No updates are to be performed.",
-    )
+    script.refuse_update("No updates are to be performed.")
     assert script.stacks.begin("lab", {"TemplateBody": "{}"}, {}) is None
 
 
@@ -239,6 +236,6 @@ def test_an_update_passes_its_parameters(script: Script) -> None:
 
 def test_any_other_refusal_is_an_error(script: Script) -> None:
     script.state("UPDATE_COMPLETE")
-    script.update(service_error_code="ValidationError", service_message="no template")
+    script.refuse_update("no template")
     with pytest.raises(CloudError, match="UpdateStack on stack lab was refused"):
         script.stacks.begin("lab", {"TemplateBody": "{}"}, {})

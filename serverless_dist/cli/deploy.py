@@ -2,9 +2,7 @@
 
 import argparse
 import json
-import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,19 +12,24 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from serverless_dist.cli.places import add_place_options, clients_of, place_of
-from serverless_dist.cloud.aws import AwsClients
+from serverless_dist.cli.places import (
+    add_place_options,
+    clients_of,
+    place_of,
+    progress_lines,
+)
 from serverless_dist.cloud.aws_address import FabricNames
 from serverless_dist.cloud.deployment import Deployment
 from serverless_dist.cloud.limits import LAMBDA_PYTHONS, VCPU_MEMORY_MB
+from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime.deploy import deploy
 from serverless_dist.runtime.package import Package, build_package, check_python
 from serverless_dist.runtime.plan import Plan, check_concurrency
 from serverless_dist.runtime.provision import mailbox_template, template
 from serverless_dist.runtime.stack import ARCHITECTURES, Stack
-
-Progress = Callable[[str], None]
+from serverless_dist.runtime.stacks import Progress
+from serverless_dist.runtime.versions import versions
 
 
 def set_up(parser: argparse.ArgumentParser) -> None:
@@ -87,21 +90,20 @@ def set_up(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> None:
     """Check what is asked for, build the package, and deploy it."""
-    here = ".".join(platform.python_version_tuple()[:2])
     config = place_of(options)
     plan = Plan(
         name=config.fabric,
         ranks=options.ranks,
         memories=parse_memories(options.memory or [str(VCPU_MEMORY_MB)]),
         architecture=options.architecture,
-        python=options.python or here,
+        python=options.python or this_python(),
     )
     check_python(plan.python)
     with clients_of(config) as clients, TemporaryDirectory() as scratch:
         # Before the package is built: that takes longest.
         stack = plan.stack(clients, "")
         check_concurrency(clients, plan.ranks)
-        with _progress() as on_progress:
+        with progress_lines() as on_progress:
             package = _build(Path(scratch), plan, options, on_progress)
             if options.dry_run:
                 made = None
@@ -110,8 +112,14 @@ def run_command(options: argparse.Namespace) -> None:
         if made is None:
             print_templates(replace(stack, package=package.digest))
         else:
-            _print(Console(highlight=False), clients, made, package)
-            _say_what_is_next(made, plan.ranks, here)
+            console = Console(highlight=False)
+            _print(console, made, package)
+            _say_what_is_next(console, config, plan)
+
+
+def this_python() -> str:
+    """Return the version of Python that this is, as ``3.13``."""
+    return versions()["Python"]
 
 
 def parse_memories(texts: Sequence[str]) -> tuple[int, ...]:
@@ -148,56 +156,52 @@ def _build(
     )
 
 
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Give what shows a line on standard error: in place if that is a terminal."""
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    if not console.is_terminal:
-        yield console.print
-        return
-    with console.status("Looking at what there is") as status:
-        yield status.update
-
-
-def _print(
-    console: Console, clients: AwsClients, made: Deployment, package: Package
-) -> None:
+def _print(console: Console, made: Deployment, package: Package) -> None:
     names = FabricNames(made.name)
-    last = made.mailboxes - 1
-    topics = len(made.topic_arns)
     table = Table(
         title=f"{made.name} in account {made.account}, {made.region}",
         title_justify="left",
         box=SIMPLE_HEAD,
     )
-    for heading in ("part", "name", "costs"):
+    for heading in ("part", "name", "is paid for by"):
         table.add_column(heading, overflow="fold")
     add = table.add_row
-    add("stack", made.name, "nothing")
-    add("bucket", made.bucket, "requests, and what lies in it")
-    add(f"{made.mailboxes} queues", f"{names.mailbox(0)} to {last}", "requests")
-    add(
-        "1 topic" if topics == 1 else f"{topics} topics",
-        f"{names.topic(0)}" + (f" to {topics - 1}" if topics > 1 else ""),
-        "requests",
-    )
+    add("bucket", made.bucket, "request, and what lies in it")
+    add(_count(made.mailboxes, "queue"), f"{names.mailbox_prefix}*", "request")
+    add(_count(len(made.topic_arns), "topic"), f"{names.topic_prefix}*", "request")
     for memory, function in made.functions.items():
-        add(f"function, {memory:,} MB", function, "requests, and seconds it runs")
-    add("its role", names.role, "nothing")
-    add("failed events", names.dead_letters, "requests")
+        add(f"function of {memory:,} MB", function, "start, and second that it runs")
+    add("their role", names.role, "")
+    add("their failed events", names.dead_letters, "request")
     console.print(table)
     console.print(
-        f"Package: {decimal(package.size)}, {decimal(package.unzipped)} unzipped, for"
-        f" Python {made.versions['Python']} on {made.architecture}.\n"
-        f"Idle: ${storage_dollars(package.size):.4f} a month for the package in the"
-        " bucket; all else costs nothing until a job runs."
+        f"The package has {decimal(package.size)}, and {decimal(package.unzipped)}"
+        f" unzipped: Python {made.versions['Python']} on {made.architecture}.\n"
+        "Idle it costs nothing, but for the package's place in the bucket: less than a"
+        " cent a month."
     )
-    del clients
 
 
-def storage_dollars(size: int) -> float:
-    raise NotImplementedError
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _say_what_is_next(made: Deployment, ranks: int, here: str) -> None:
-    raise NotImplementedError
+def _say_what_is_next(console: Console, config: Config, plan: Plan) -> None:
+    default = Config()
+    settings = {
+        "AWS_REGION": (config.region, None),
+        "SERVERLESS_DIST_FABRIC": (config.fabric, default.fabric),
+        "SERVERLESS_DIST_MEMORY_MB": (plan.memories[-1], default.memory_mb),
+    }
+    if default.memory_mb in plan.memories:
+        del settings["SERVERLESS_DIST_MEMORY_MB"]
+    needed = [
+        f"{k}={value}" for k, (value, usual) in settings.items() if value != usual
+    ]
+    command = f"serverless-dist run -n {plan.ranks} --cloud aws SCRIPT"
+    console.print("Next:", " ".join([*needed, command]), style="bold", soft_wrap=True)
+    here = this_python()
+    if plan.python != here:
+        console.print(
+            f"Run it with Python {plan.python}: this one, {here}, pickles differently."
+        )

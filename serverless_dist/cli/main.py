@@ -25,6 +25,12 @@ _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 _COMMANDS = {
     "infer": ("infer", "run the Sparse DNN Graph Challenge on ranks"),
     "run": ("script", "run a Python script as ranks"),
+    "deploy": ("deploy", "make on AWS what jobs run on, or change it"),
+    "status": ("status", "say what there is of a deployment, and who uses it"),
+    "logs": ("logs", "print what the ranks of a job on AWS have printed"),
+    "doctor": ("doctor", "find out whether jobs can run on AWS, and what to do"),
+    "policy": ("policy", "print what a user has to be allowed on AWS"),
+    "destroy": ("destroy", "remove a deployment from AWS"),
     "algorithms": ("algorithms", "say what each algorithm of a collective would take"),
 }
 """The module of each command, whose `set_up` gives a parser its options, and its help.
@@ -45,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         print(f"serverless-dist: error: {error}", file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):
+            print(note, file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
             print(f"serverless-dist: {note}", file=sys.stderr)
         return _exit_code(error)

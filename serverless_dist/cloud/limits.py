@@ -26,5 +26,6 @@ LAMBDA_PACKAGE_BYTES = 262_144_000  # all files of a function, unzipped: Lambda 
 LAMBDA_PYTHONS = ("3.12", "3.13", "3.14")  # not deprecated: Lambda runtimes
 VCPU_MEMORY_MB = 1_769  # memory that comes with one whole vCPU: Lambda quotas
 
+LOG_STREAMS = 100  # names in one FilterLogEvents: model
 STACK_MAX_RESOURCES = 500  # of one template: CloudFormation quotas
 TEMPLATE_MAX_BYTES = 51_200  # in a request; 1 MB in S3: CloudFormation quotas

@@ -26,7 +26,8 @@ from serverless_dist.errors import ProtocolError
 from serverless_dist.runtime.envelope import Envelope, unseal
 from serverless_dist.runtime.guard import Abandoned, Guard
 from serverless_dist.runtime.output import Output
-from serverless_dist.runtime.surroundings import FunctionSurroundings, Part
+from serverless_dist.runtime.parts import Part
+from serverless_dist.runtime.tree import child_envelopes
 
 # By name: the modules of one kind are not those of the other.
 _KINDS = {
@@ -64,29 +65,32 @@ class Environment:
         """Be the part of a job that the payload invites."""
         began = time.monotonic()
         envelope = unseal(self._config.secret, payload)
-        part = _part(envelope)
-        age = time.time() - part.started
-        if abs(age) > part.patience + _SKEW:
+        age = time.time() - envelope.fields["started"]
+        if abs(age) > envelope.fields.get("timeout", LAMBDA_EVENT_AGE) + _SKEW:
             _log.warning("an invitation %.0f s old is refused", age)
             return
-        side_by_side(
-            self._clients.pool,
-            [partial(self._functions.invoke, child) for child in part.children()],
-        )
+        invoke = self._functions.invoke
+        children = child_envelopes(envelope)
+        jobs = [partial(invoke, child.seal()) for child in children]
+        side_by_side(self._clients.pool, jobs)
+        # What takes long to import comes only now.
+        from serverless_dist.runtime.surroundings import FunctionSurroundings
+
+        part = _part(envelope)
         job = envelope.key.job.hex()
         _log.info("job %s %s begins", job, part.name)
         meter = Meter()
-        cloud = MeteredCloud(AwsCloud(part.address, self._clients), meter)
+        plain = AwsCloud(part.address, self._clients)
+        cloud = MeteredCloud(plain, meter)
         claim = f"{job}/claims/{part.name.replace(' ', '-')}"
         mine = context.aws_request_id.encode()
         if not cloud.blobs.put(claim, mine, if_absent=True):
             _log.warning("job %s %s has been started before", job, part.name)
             return
-        seconds = context.get_remaining_time_in_millis() / 1_000
         guard = Guard(
-            AwsCloud(part.address, self._clients).bucket,
+            plain.bucket,
             part.address.lease or "",
-            seconds=seconds,
+            seconds=context.get_remaining_time_in_millis() / 1_000,
             name=part.name,
             is_late=age > _LATE,
         )

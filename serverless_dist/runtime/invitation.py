@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgpack
 
 from serverless_dist.runtime.clouds import Address, pack_address, unpack_address
-from serverless_dist.runtime.tree import children
 from serverless_dist.wire import JobKey
 
 
@@ -55,14 +54,6 @@ class Invitation:
     algorithms: Mapping[str, str]
     versions: Mapping[str, str]
     branching: int = 0
-
-    @property
-    def children(self) -> list["Invitation"]:
-        """The invitations of the ranks that this one starts."""
-        if not self.branching:
-            return []
-        ranks = children(self.rank + 1, self.size, self.branching)
-        return [replace(self, rank=rank) for rank in ranks]
 
     def fields(self) -> dict[str, Any]:
         """Return all but the key, as values that msgpack knows."""

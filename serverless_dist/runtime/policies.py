@@ -99,7 +99,7 @@ def deploy_policy(name: str, account: str, region: str, partition: str) -> Polic
             _actions(
                 "cloudformation",
                 "CreateStack UpdateStack DeleteStack ContinueUpdateRollback"
-                " DescribeStacks DescribeStackEvents ListStackResources",
+                " DescribeEvents DescribeStacks DescribeStackEvents ListStackResources",
             ),
             *_stacks(arns),
         ),

@@ -62,12 +62,6 @@ class RankPart:
         self._invitation = invitation
         self.address = invitation.address
         self.name = f"rank {invitation.rank}"
-        self.started = invitation.started
-        self.patience = invitation.timeout
-
-    def children(self) -> Sequence[bytes]:
-        """Return the sealed invitations of the ranks that this one starts."""
-        return [sealed(child) for child in self._invitation.children]
 
     def run(self, surroundings: Surroundings) -> None:
         """Run the rank and tell the driver how it ended."""

@@ -153,7 +153,8 @@ class Stacks:
         """
         state = self._wait(name, stack, total)
         if not state.is_made:
-            what = [*self._failures(stack, _CHANGES), state.reason][0]
+            failures = self._failures(stack, _CHANGES) or self._objections(stack)
+            what = failures[0] if failures else state.reason or "no reason given"
             msg = (
                 f"stack {name} could not be made as asked, and AWS has undone it"
                 f" ({state.status}): {what}"
@@ -221,11 +222,13 @@ class Stacks:
             self._sleep(next(pauses))
 
     def _count_done(self, stack: str, total: int, *, is_removal: bool) -> int:
-        statuses = [resource["ResourceStatus"] for resource in self._resources(stack)]
+        statuses: list[str] = [
+            each["ResourceStatus"] for each in self._resources(stack)
+        ]
         if is_removal:
-            return total - sum(status != "DELETE_COMPLETE" for status in statuses)
-        made = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-        return min(total, sum(status in made for status in statuses))
+            return total - len(statuses) + statuses.count("DELETE_COMPLETE")
+        made = statuses.count("CREATE_COMPLETE") + statuses.count("UPDATE_COMPLETE")
+        return min(total, made)
 
     def _resources(self, stack: str) -> Sequence[Mapping[str, Any]]:
         pages = self._pages("list_stack_resources", stack, "StackResourceSummaries")
@@ -245,6 +248,20 @@ class Stacks:
                 kind = event["ResourceType"].removeprefix("AWS::")
                 failures.append(f"{kind} {thing}: {reason}")
         return list(dict.fromkeys(reversed(failures)))
+
+    def _objections(self, stack: str) -> Sequence[str]:
+        """Return what AWS has found before it touched a resource."""
+        try:
+            answer = self._ask("describe_events", stack, Filters={"FailedEvents": True})
+        except KeyError:  # boto3 does not know it before 1.41
+            return []
+        found = [e for e in answer["OperationEvents"] if "ValidationStatusReason" in e]
+        return [
+            f"{event['ResourceType'].removeprefix('AWS::')}"
+            f" {event['LogicalResourceId']}: {event['ValidationStatusReason']}"
+            for event in found
+            if event["OperationId"] == found[0]["OperationId"]  # the last one
+        ]
 
     def _pages(
         self, operation: str, stack: str, field: str

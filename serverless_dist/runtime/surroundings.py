@@ -2,13 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from math import inf
-from typing import Protocol
 
 from serverless_dist.cloud import Cloud, Meter
-from serverless_dist.cloud.aws_address import AwsAddress
 from serverless_dist.errors import ProtocolError
 from serverless_dist.runtime.control import Printed
 from serverless_dist.runtime.guard import Guard
@@ -113,35 +111,3 @@ class FunctionSurroundings(Surroundings):
         """Return what was printed since the last time."""
         out, err = self._output.drain()
         return [Printed(out, err)] if out or err else []
-
-
-class Part(Protocol):
-    """What an invitation asks for: a rank of a job, or a worker of a session.
-
-    Attributes
-    ----------
-    address
-        Where its mailboxes are.
-    name
-        What it is called; two of a job that have the same are the same.
-    started, patience
-        When its job started, in seconds since the epoch, and how many seconds later
-        it may still begin.
-    """
-
-    address: AwsAddress
-    name: str
-    started: float
-    patience: float
-
-    def children(self) -> Sequence[bytes]:
-        """Return the sealed invitations of those that this one starts."""
-        ...
-
-    def run(self, surroundings: Surroundings) -> None:
-        """Do what is asked for."""
-        ...
-
-    def mourn(self, cloud: Cloud, how: str) -> None:
-        """Tell the driver how this part has ended, since it could not itself."""
-        ...

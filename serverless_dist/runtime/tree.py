@@ -7,6 +7,9 @@ as many at a time as it has connections for, and before it does anything else.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+
+from serverless_dist.runtime.envelope import Envelope
 
 WIDTH = 8  # invocations side by side: the threads of `AwsClients`
 # Seconds that a branching is chosen for: asynchronous invocations are accepted in 10 to
@@ -25,6 +28,16 @@ def children(node: int, size: int, branching: int) -> range:
     """
     first = node * branching
     return range(min(first, size), min(first + branching, size))
+
+
+def child_envelopes(envelope: Envelope) -> list[Envelope]:
+    """Return the invitations of those whom the receiver of this one starts."""
+    fields = envelope.fields
+    branching = fields.get("branching", 0)
+    if not branching:
+        return []
+    ranks = children(fields["rank"] + 1, fields["size"], branching)
+    return [replace(envelope, fields={**fields, "rank": rank}) for rank in ranks]
 
 
 def parent(rank: int, branching: int) -> int:

@@ -30,7 +30,10 @@ _LEGACY = {
 # What settings of the user's pip would lead the files to elsewhere.
 _UNSET = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_QUIET")
 _SET = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
-_QUIET = ("--no-input", "--disable-pip-version-check", "--no-color", "--no-compile")
+_ALWAYS = (
+    *("--no-input", "--disable-pip-version-check", "--no-color", "--no-compile"),
+    "--no-warn-conflicts",  # with what is installed here
+)
 
 _NO_WHEEL = re.compile(
     r"No matching distribution found for (.+?)(?: \(from .*)?$", re.M
@@ -125,7 +128,7 @@ def _pip(
     launch = [sys.executable, "-P", pip_elsewhere.__file__, json.dumps(target.markers)]
     choice = ["--only-binary=:all:", "--implementation=cp", "--python-version"]
     command = [
-        *(*launch, "install", *_QUIET, "--target", os.fspath(directory)),
+        *(*launch, "install", *_ALWAYS, "--target", os.fspath(directory)),
         *(*choice, target.python, *(f"--platform={p}" for p in target.platforms)),
         *(*ours.values(), *theirs),
     ]

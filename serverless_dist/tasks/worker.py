@@ -11,7 +11,6 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from math import inf
 from queue import Empty, SimpleQueue
@@ -22,7 +21,6 @@ import msgpack
 
 from serverless_dist.cloud import Cloud, Meter, Usage
 from serverless_dist.cloud.aws_address import AwsAddress
-from serverless_dist.cloud.limits import LAMBDA_EVENT_AGE
 from serverless_dist.runtime.envelope import Envelope
 from serverless_dist.runtime.surroundings import Surroundings
 from serverless_dist.runtime.versions import versions
@@ -94,12 +92,6 @@ class WorkerPart:
         self._place = invitation.place
         self.address = invitation.place.address
         self.name = f"worker {invitation.worker}"
-        self.started = invitation.started
-        self.patience = LAMBDA_EVENT_AGE
-
-    def children(self) -> Sequence[bytes]:
-        """Return nothing: the driver starts all workers."""
-        return ()
 
     def run(self, surroundings: Surroundings) -> None:
         """Be the worker."""

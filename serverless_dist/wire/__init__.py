@@ -1,7 +1,12 @@
 """Bytes on the wire: objects as bodies, bodies as signed frames."""
 
-from serverless_dist.wire.codec import Body, decode, encode, encode_by_value
+from typing import TYPE_CHECKING
+
+from serverless_dist.lazy import lazy_names
 from serverless_dist.wire.frames import Flaw, Frame, JobKey, Kind, seal, unseal
+
+if TYPE_CHECKING:
+    from serverless_dist.wire.codec import Body, decode, encode, encode_by_value
 
 __all__ = [
     "Body",
@@ -15,3 +20,11 @@ __all__ = [
     "seal",
     "unseal",
 ]
+
+# numpy, which the codec needs, takes longer to import than all of this package.
+__getattr__ = lazy_names(
+    __name__,
+    dict.fromkeys(
+        ("Body", "decode", "encode", "encode_by_value"), "serverless_dist.wire.codec"
+    ),
+)

@@ -1,5 +1,6 @@
 """A stand-in for AWS that checks signatures, policies and TLS: ministack, AUTH=true."""
 
+import copy
 import http.client
 import json
 import os
@@ -16,10 +17,14 @@ import pytest
 
 from serverless_dist.cloud.attempts import call
 from serverless_dist.cloud.aws import AwsClients
+from serverless_dist.cloud.aws_address import FabricNames
 from tests.conftest import MINISTACK, _end_with_parent
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+
+
+_BATCHED = {"sqs:SendMessage", "sqs:DeleteMessage", "sns:Publish"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class StandIn:
     url: str
     certificate: Path
 
-    def environment(self, identity: Identity) -> Mapping[str, str]:
+    def environment(self, identity: Identity = ROOT) -> Mapping[str, str]:
         """Return what makes boto3 take it for AWS."""
         values = {
             "AWS_ENDPOINT_URL": self.url,
@@ -91,15 +96,43 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
         pytest.skip(f"{MINISTACK} is not set to what .ci/ministack prints")
     scratch = tmp_path_factory.mktemp("stand_in")
     for _ in range(3):  # somebody may take the port before it does
-        with _running(Path(venv), scratch) as found:
+        with running(Path(venv), scratch) as found:
             if found is not None:
                 yield found
                 return
     pytest.fail((scratch / "log").read_text())
 
 
+def with_batches(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the policy as this stand-in needs it.
+
+    It asks for the rights to SendMessageBatch, DeleteMessageBatch and PublishBatch,
+    which AWS takes for granted with those to SendMessage, DeleteMessage and Publish.
+    """
+    wider = copy.deepcopy(dict(policy))
+    for statement in wider["Statement"]:
+        actions = statement["Action"]
+        actions = [actions] if isinstance(actions, str) else actions
+        more = [f"{action}Batch" for action in actions if action in _BATCHED]
+        statement["Action"] = [*actions, *more]
+    return wider
+
+
+def allow_batches(stand_in: StandIn, name: str) -> None:
+    """Widen the rights of a deployment's functions likewise."""
+    with stand_in.signed_in() as clients:
+        iam, role = clients.client("iam"), FabricNames(name).role
+        for policy in call(iam, "list_role_policies", "role", RoleName=role)[
+            "PolicyNames"
+        ]:
+            which = {"RoleName": role, "PolicyName": policy}
+            found = call(iam, "get_role_policy", "role", **which)["PolicyDocument"]
+            document = json.dumps(with_batches(found))
+            call(iam, "put_role_policy", "role", **which, PolicyDocument=document)
+
+
 @contextmanager
-def _running(venv: Path, scratch: Path) -> Iterator[StandIn | None]:
+def running(venv: Path, scratch: Path) -> Iterator[StandIn | None]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

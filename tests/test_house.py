@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ def test_inference_uses_only_public_names() -> None:
             parts = name.split(".")
             if parts[0] == "serverless_dist" and parts[1:2] and parts[1] in packages:
                 module = ".".join(parts[:2])
-                public = vars(sys.modules[module])["__all__"]
+                public = import_module(module).__all__
                 assert len(parts) == 2 or parts[2] in public, f"{path} imports {name}"
 
 

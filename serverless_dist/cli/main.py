@@ -52,8 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"serverless-dist: error: {error}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
-            print(note, file=sys.stderr)
-        for note in getattr(error, "__notes__", ()):
             print(f"serverless-dist: {note}", file=sys.stderr)
         return _exit_code(error)
     except Exception as error:

@@ -8,7 +8,8 @@ from serverless_dist.cloud.aws_address import FabricNames
 from serverless_dist.cloud.aws_blobs import S3Blobs
 from serverless_dist.cloud.aws_refusals import NotProvisionedError
 from serverless_dist.cloud.deployment import RECORD_KEY
-from serverless_dist.cloud.lease_table import LeaseTable
+from serverless_dist.cloud.lease_table import LeaseTable, lifeline_key
+from serverless_dist.cloud.lifeline import is_beat
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime.stack import MAX_TOPICS, stack_name
 from serverless_dist.runtime.stacks import Progress, Stacks
@@ -83,7 +84,12 @@ def empty(blobs: S3Blobs) -> None:
 
 def _check_unused(blobs: S3Blobs, name: str) -> None:
     try:
-        entries = LeaseTable.read(blobs).entries
+        # A job that has ended, or was stopped, has no lifeline any more.
+        entries = [
+            entry
+            for entry in LeaseTable.read(blobs).entries
+            if is_beat(blobs.get(lifeline_key(entry.id)), entry.id)
+        ]
     except NotProvisionedError:  # there is no bucket
         return
     if entries:

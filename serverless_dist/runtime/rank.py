@@ -10,7 +10,11 @@ from serverless_dist.cloud import Cloud, Meter, MeteredCloud
 from serverless_dist.cloud.aws_address import AwsAddress
 from serverless_dist.comm import Communicator, Endpoint, PhaseTimes, set_world
 from serverless_dist.comm.abort import end_process, set_abort
-from serverless_dist.errors import ServerlessDistError, UnpicklableError
+from serverless_dist.errors import (
+    DeadlineError,
+    ServerlessDistError,
+    UnpicklableError,
+)
 from serverless_dist.runtime.channels import open_channel
 from serverless_dist.runtime.clouds import connect
 from serverless_dist.runtime.code import unpack_code
@@ -91,22 +95,42 @@ def _run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
         if invitation.wants_progress:
             set_reporter(lambda done, total: line.tell(Progress(done, total)))
         stack.callback(set_reporter, ignore_progress)
-        set_abort(_aborter(rank, line))
+        set_abort(_aborter(rank, line, surroundings))
         stack.callback(set_abort, end_process)
         stack.callback(set_world, None)
-        try:
-            with surroundings.guarded(lambda: line.tell(*surroundings.printed())):
-                value, failure, phases = _attempt(invitation, surroundings, stack)
-        except Abandoned as error:
-            _log.warning("%s", error)
-            line.tell(Farewell(rank, meter.usage()))
-            return
-        outcome = Outcome(rank, value, failure, phases)
-        events: list[Event] = [*surroundings.printed(), outcome]
-        if sum(buffer.raw().nbytes for buffer in value) > _SHORT:
-            line.tell(*events)
-            events = []
+        events: list[Event] = []
+        # After its farewell nothing of the rank reads its mailbox: others may get it.
+        with suppress(ServerlessDistError), ExitStack() as channel:
+            outcome = _outcome(invitation, surroundings, channel, line)
+            if outcome is not None:
+                events = [*surroundings.printed(), outcome]
+                if outcome.failure is not None or _size(outcome.value) > _SHORT:
+                    # To close the channel of one that failed may take long.
+                    line.tell(*events)
+                    events = []
         line.tell(*events, Farewell(rank, meter.usage()))
+
+
+def _outcome(
+    invitation: Invitation,
+    surroundings: Surroundings,
+    channel: ExitStack,
+    line: ControlLine,
+) -> Outcome | None:
+    """Run the function and return how it ended; None if nobody wants to know."""
+    try:
+        with surroundings.guarded(lambda: line.tell(*surroundings.printed())):
+            value, failure, phases = _attempt(invitation, surroundings, channel)
+    except Abandoned as error:
+        _log.warning("%s", error)
+        return None
+    except DeadlineError as error:  # it came when the function had ended
+        value, failure, phases = (), _failure(error), _NO_TIME
+    return Outcome(invitation.rank, value, failure, phases)
+
+
+def _size(value: Buffers) -> int:
+    return sum(buffer.raw().nbytes for buffer in value)
 
 
 def _attempt(
@@ -143,6 +167,11 @@ def _attempt(
         started = time.monotonic()
         try:
             value = _call(function, world, args)
+        except (Abandoned, DeadlineError):
+            # A long poll that was cut short here may still take what comes next.
+            with suppress(ServerlessDistError):
+                transport.wake()
+            raise
         finally:
             seconds = time.monotonic() - started
             phases = _phases(boot, seconds, endpoint.times)
@@ -191,14 +220,17 @@ def _enclosed_value(value: object) -> Buffers:
         raise UnpicklableError(msg) from None
 
 
-def _aborter(rank: int, line: ControlLine) -> Callable[[int], NoReturn]:
+def _aborter(
+    rank: int, line: ControlLine, surroundings: Surroundings
+) -> Callable[[int], NoReturn]:
     """Return a function that tells the driver to stop the job, and ends this rank."""
 
     def abort(code: int) -> NoReturn:
         failure = Failure(f"called Abort({code})", error=enclosed(SystemExit(code)))
         # Without a word, the driver sees the end of this process all the same.
         with suppress(ServerlessDistError):
-            line.tell(Outcome(rank, (), failure, _NO_TIME))
+            outcome = Outcome(rank, (), failure, _NO_TIME)
+            line.tell(*surroundings.printed(), outcome)
         end_process(code)
 
     return abort

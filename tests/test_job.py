@@ -118,7 +118,7 @@ def test_an_exception_that_cannot_be_rebuilt_is_left_out() -> None:
 
 def test_a_process_that_ends_without_a_word_fails_the_job_after_a_moment() -> None:
     it = job()
-    it.feed(Ended(1, "was killed by SIGKILL"), 101.0)
+    it.feed(Ended(1, "was killed by SIGKILL before it returned"), 101.0)
     assert it.failure(101.0) is None
     assert it.next_check() == 101.0 + GRACE
     raised = it.failure(101.0 + GRACE)

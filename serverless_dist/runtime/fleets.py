@@ -100,7 +100,7 @@ class ProcessFleet:
     def _tell_end(self, ending: Ending) -> None:
         """Tell that a process is gone."""
         rank = Invitation.unpack(ending.payload).rank
-        self._tell(Ended(rank, str(ending)))
+        self._tell(Ended(rank, f"{ending} before it returned"))
 
 
 class FunctionFleet:

@@ -81,9 +81,12 @@ class Guard:
         before = signal.signal(signal.SIGUSR1, self._raise)
         thread.start()
         try:
-            yield
+            try:
+                yield
+            finally:
+                self._is_over.set()
         finally:
-            self._is_over.set()
+            self._is_over.set()  # the one signal may have come in the line above
             thread.join()
             signal.signal(signal.SIGUSR1, before)
 

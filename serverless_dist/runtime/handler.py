@@ -9,6 +9,7 @@ tells the part's driver.
 """
 
 import logging
+import secrets
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -22,7 +23,7 @@ from serverless_dist.cloud.aws_cloud import AwsCloud
 from serverless_dist.cloud.aws_functions import LambdaFunctions, unpack_event
 from serverless_dist.cloud.limits import LAMBDA_EVENT_AGE
 from serverless_dist.config import FunctionConfig
-from serverless_dist.errors import ProtocolError
+from serverless_dist.errors import CloudError, ProtocolError
 from serverless_dist.runtime.envelope import Envelope, unseal
 from serverless_dist.runtime.guard import Abandoned, Guard
 from serverless_dist.runtime.output import Output
@@ -82,9 +83,9 @@ class Environment:
         meter = Meter()
         plain = AwsCloud(part.address, self._clients)
         cloud = MeteredCloud(plain, meter)
-        claim = f"{job}/claims/{part.name.replace(' ', '-')}"
-        mine = context.aws_request_id.encode()
-        if not cloud.blobs.put(claim, mine, if_absent=True):
+        # Two starts of one event have the same id, and a claim is one's own or not.
+        mine = f"{context.aws_request_id} {secrets.token_hex(8)}".encode()
+        if not cloud.blobs.put(_claim(job, part), mine, if_absent=True):
             _log.warning("job %s %s has been started before", job, part.name)
             return
         guard = Guard(
@@ -115,8 +116,31 @@ class Environment:
         if payload is None:
             _log.warning("an event that is no invitation has failed")
             return
-        part = _part(unseal(self._config.secret, payload))
-        part.mourn(AwsCloud(part.address, self._clients), _how(record))
+        envelope = unseal(self._config.secret, payload)
+        part = _part(envelope)
+        cloud = AwsCloud(part.address, self._clients)
+        job = envelope.key.job.hex()
+        claim = cloud.blobs.get(_claim(job, part))
+        failed = record["requestContext"]["requestId"]
+        # A part may be invited again, and the invitation in vain outlives its use.
+        if claim is not None and claim.decode().partition(" ")[0] != failed:
+            _log.info("job %s %s was started by another invitation", job, part.name)
+            return
+        part.mourn(cloud, _how(record))
+
+    def _start(self, child: bytes) -> None:
+        """Start a part; the driver sees to those that a busy Lambda refuses."""
+        try:
+            self._functions.invoke(child)
+        except CloudError as error:
+            if not error.retryable:
+                raise
+            _log.warning("a part is left to the driver to start: %s", error)
+
+
+def _claim(job: str, part: Part) -> str:
+    """Return the key of the blob that the start of a part puts which is the first."""
+    return f"{job}/claims/{part.name.replace(' ', '-')}"
 
 
 def _part(envelope: Envelope) -> Part:
@@ -137,7 +161,7 @@ def _how(record: Mapping[str, Any]) -> str:
         )
     response = record.get("responsePayload")
     text = response.get("errorMessage") if isinstance(response, dict) else None
-    return f"ended: {text}" if text else "ended without a word"
+    return f"ended before it returned: {text}" if text else "ended without a word"
 
 
 logging.getLogger("serverless_dist").setLevel(logging.INFO)

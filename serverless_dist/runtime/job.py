@@ -96,7 +96,7 @@ class Job:
             return _rank_error(failed[0])
         for rank, (how, until) in self._silent.items():
             if now >= until:
-                return RankDiedError(rank, f"{how} before it returned")
+                return RankDiedError(rank, how)
         if now >= self._deadline:
             missing = [r for r in range(self._size) if r not in self._outcomes]
             ranks = "rank" if len(missing) == 1 else "ranks"

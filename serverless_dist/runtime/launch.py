@@ -19,7 +19,7 @@ from serverless_dist.cloud.local import private_directory
 from serverless_dist.comm.algorithms import named
 from serverless_dist.config import Config
 from serverless_dist.errors import ServerlessDistError, TaskCancelledError, UsageError
-from serverless_dist.runtime.channels import check_channel
+from serverless_dist.runtime.channels import DIRECT, check_channel
 from serverless_dist.runtime.clouds import (
     check_cloud,
     has_functions,
@@ -161,10 +161,18 @@ def _check(
         raise UsageError(msg)
     for collective, name in config.algorithms.items():
         named(collective, name)
+    cloud = check_cloud(config.cloud if cloud is None else cloud)
+    channel = check_channel(config.channel if channel is None else channel)
+    if channel == DIRECT and cloud != LOCAL:
+        msg = (
+            "the direct channel needs ranks on one machine: use queue, object or"
+            f" hybrid on {cloud}"
+        )
+        raise UsageError(msg)
     return _Settings(
         ranks=_check_ranks(ranks),
-        cloud=check_cloud(config.cloud if cloud is None else cloud),
-        channel=check_channel(config.channel if channel is None else channel),
+        cloud=cloud,
+        channel=channel,
         timeout=_check_timeout(config.timeout if timeout is None else timeout),
         config=config,
     )

@@ -4,7 +4,7 @@ import io
 import sys
 from threading import Lock
 from types import TracebackType
-from typing import Self, TextIO
+from typing import BinaryIO, Self, TextIO
 
 _LONGEST = 100_000  # characters kept between two drains; what is more stays in the log
 
@@ -23,9 +23,23 @@ class _Copied(io.TextIOBase):
         """That of the stream underneath."""
         return self._stream.encoding
 
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        """That of the stream underneath."""
+        return self._stream.errors
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """That of the stream underneath: bytes go to the function's log only."""
+        return self._stream.buffer
+
     def writable(self) -> bool:
         """Return True."""
         return True
+
+    def fileno(self) -> int:
+        """Return that of the stream underneath, for programs that are started."""
+        return self._stream.fileno()
 
     def write(self, text: str) -> int:
         """Write to the stream, and keep."""

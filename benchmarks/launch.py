@@ -28,7 +28,7 @@ from pathlib import Path
 from communicator import Bound, in_words, keep_compiled, print_bounds
 from launch_costs import Costs, depth, measure_costs
 from launch_imports import HANDLER, PLAIN, WHOLE, measure_imports, measure_parts
-from launch_jobs import PHASES, Launch, Lab, open_lab
+from launch_jobs import PHASES, Lab, Launch, open_lab
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table

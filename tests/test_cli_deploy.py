@@ -17,10 +17,12 @@ from serverless_dist.cli.deploy import parse_memories
 from serverless_dist.cloud.aws_blobs import S3Blobs
 from serverless_dist.cloud.leases import acquire
 from serverless_dist.errors import UsageError
+from serverless_dist.runtime.deploy import deploy
+from serverless_dist.runtime.plan import Plan
 from serverless_dist.runtime.versions import versions
 from tests.deployed import tell
 from tests.deployers import pack_handler
-from tests.stand_in import ACCOUNT, REGION, StandIn, stand_in
+from tests.stand_in import ACCOUNT, REGION, ROOT, StandIn, stand_in
 
 __all__ = ["stand_in"]  # a fixture
 
@@ -35,12 +37,11 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def signed_in(stand_in: StandIn, monkeypatch: Patch) -> Iterator[None]:
+def signed_in(stand_in: StandIn, monkeypatch: Patch) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in stand_in.environment().items():
+    for name, value in stand_in.environment(ROOT).items():
         monkeypatch.setenv(name, value)
-    yield
 
 
 @pytest.fixture
@@ -57,59 +58,69 @@ def packed(monkeypatch: Patch, tmp_path: Path) -> dict[str, object]:
     return asked
 
 
+@pytest.fixture
+def walk(stand_in: StandIn, tmp_path: Path) -> Iterator[S3Blobs]:
+    """The bucket of a deployment of ten mailboxes."""
+    plan = Plan("walk", 2, (512,), "x86_64", "3.11")
+    package = pack_handler(tmp_path, "handler = print\n")
+    with stand_in.signed_in() as clients:
+        deploy(clients, plan, package, on_progress=[].append)
+        yield S3Blobs(clients.s3, f"walk-{ACCOUNT}", clients.pool)
+
+
 @pytest.mark.usefixtures("signed_in")
 class TestADeployment:
-    def test_is_made_looked_at_and_removed(
-        self,
-        capsys: Capture,
-        monkeypatch: Patch,
-        packed: dict[str, object],
-        stand_in: StandIn,
+    def test_is_made_and_then_is_there(
+        self, capsys: Capture, packed: dict[str, object]
     ) -> None:
-        name = ("--name", "walk")
-        make = ("deploy", "--ranks", "2", *name, "--memory", "512")
+        make = ("deploy", "--ranks", "2", "--name", "made", "--memory", "512")
         code, out, err = tell(capsys, *make, "--include", "mine")
         assert code == 0, err
-        for part in ("walk-512", f"walk-{ACCOUNT}", "walk-mailbox-*", "walk-function"):
+        for part in ("made-512", f"made-{ACCOUNT}", "made-mailbox-*", "made-function"):
             assert part in out
         assert "10 queues" in out
         assert "Idle it costs nothing" in out
         assert (
-            "Next: AWS_REGION=us-east-1 SERVERLESS_DIST_FABRIC=walk"
+            "Next: AWS_REGION=us-east-1 SERVERLESS_DIST_FABRIC=made"
             " SERVERLESS_DIST_MEMORY_MB=512 serverless-dist run -n 2 --cloud aws SCRIPT"
         ) in out
         assert "resources ready" in err
         assert packed["include"] == [Path("mine")]
         assert packed["architecture"] == "x86_64"
         assert packed["python"] == versions()["Python"]
-
         code, _, err = tell(capsys, *make)
         assert (code, err.splitlines()[-1]) == (0, "nothing to change")
 
-        with stand_in.signed_in() as clients:
-            blobs = S3Blobs(clients.s3, f"walk-{ACCOUNT}", clients.pool)
-            lease = acquire(blobs, mailboxes=10, count=3, holder="Ada", wait=0.0)
-            code, out, err = tell(capsys, "status", *name)
-            assert code == 0, err
-            assert "stack walk: CREATE_COMPLETE" in out or "UPDATE_COMPLETE" in out
-            assert "the same here" in out
-            assert "mailboxes: 10, 3 in use\n  0 to 2 by Ada\n" in out
-            assert "512 MB" in out
-            assert "events that failed for good: 0" in out
-            code, _, err = tell(capsys, "destroy", *name, "--yes")
-            assert code == 2
-            assert "walk is in use: mailboxes 0 to 2 by Ada" in err
-            lease.release(clean=True)
+    def test_says_who_uses_it_and_is_not_removed_then(
+        self, capsys: Capture, walk: S3Blobs
+    ) -> None:
+        lease = acquire(walk, mailboxes=10, count=3, holder="Ada", wait=0.0)
+        code, out, err = tell(capsys, "status", "--name", "walk")
+        assert code == 0, err
+        assert "stack walk: UPDATE_COMPLETE" in out
+        assert "the same here" in out
+        assert "mailboxes: 10, 3 in use\n  0 to 2 by Ada\n" in out
+        assert "512 MB" in out
+        assert "events that failed for good: 0" in out
+        code, _, err = tell(capsys, "destroy", "--name", "walk", "--yes")
+        assert code == 2
+        assert "walk is in use: mailboxes 0 to 2 by Ada" in err
+        lease.release(clean=True)
 
+    @pytest.mark.usefixtures("walk")
+    def test_is_removed_once_somebody_agrees(
+        self, capsys: Capture, monkeypatch: Patch
+    ) -> None:
+        destroy = ("destroy", "--name", "walk")
         monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
-        code, out, err = tell(capsys, "destroy", *name)
+        code, out, err = tell(capsys, *destroy)
         assert (code, err) == (2, "serverless-dist: error: nothing was removed\n")
         assert f"Remove walk of account {ACCOUNT}, {REGION}, and all" in out
         monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
-        code, out, err = tell(capsys, "destroy", *name)
+        code, out, err = tell(capsys, *destroy)
         assert code == 0, err
         assert "There is no deployment walk of account" in out
-        code, _, err = tell(capsys, "status", *name)
+        code, _, err = tell(capsys, "status", "--name", "walk")
         assert code == 2
         assert "there is no deployment walk in account" in err
 

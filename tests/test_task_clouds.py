@@ -128,6 +128,26 @@ class TestOnTheEmulatedCloud:
 
         assert sd.get(dies_once.remote(tmp_path / "mark")) == "done"
 
+    def test_a_killed_actor_is_gone_and_its_slot_is_free(self) -> None:
+        counter = Counter.remote()
+        sd.get(counter.count.remote())
+        sd.kill(counter)
+        with pytest.raises(sd.ActorDiedError):
+            sd.get(counter.count.remote())
+        assert sd.get(Counter.remote().count.remote())[0] == 1
+
+    def test_a_task_that_runs_can_be_cancelled(self, tmp_path: Path) -> None:
+        @sd.remote
+        def goes_on(mark: Path) -> None:
+            mark.touch()
+            signal.pause()
+
+        ref = goes_on.remote(tmp_path / "mark")
+        until((tmp_path / "mark").exists)
+        sd.cancel(ref)
+        with pytest.raises(sd.TaskCancelledError):
+            sd.get(ref)
+
     def test_a_task_that_takes_too_long_is_stopped(self) -> None:
         @sd.remote(timeout=0.1)
         def waits() -> None:

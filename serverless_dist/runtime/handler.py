@@ -70,9 +70,8 @@ class Environment:
         if abs(age) > envelope.fields.get("timeout", LAMBDA_EVENT_AGE) + _SKEW:
             _log.warning("an invitation %.0f s old is refused", age)
             return
-        invoke = self._functions.invoke
         children = child_envelopes(envelope)
-        jobs = [partial(invoke, child.seal()) for child in children]
+        jobs = [partial(self._start, child.seal()) for child in children]
         side_by_side(self._clients.pool, jobs)
         # What takes long to import comes only now.
         from serverless_dist.runtime.surroundings import FunctionSurroundings

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import NoReturn
 
 from serverless_dist.cloud import Cloud, Meter, MeteredCloud
@@ -166,12 +166,8 @@ def _attempt(
         boot = surroundings.boot(invitation.started)
         started = time.monotonic()
         try:
-            value = _call(function, world, args)
-        except (Abandoned, DeadlineError):
-            # A long poll that was cut short here may still take what comes next.
-            with suppress(ServerlessDistError):
-                transport.wake()
-            raise
+            with _hushed(transport):
+                value = _call(function, world, args)
         finally:
             seconds = time.monotonic() - started
             phases = _phases(boot, seconds, endpoint.times)
@@ -183,6 +179,18 @@ def _attempt(
         return (), _exit(error), phases
     except BaseException as error:
         return (), _failure(error), phases
+
+
+@contextmanager
+def _hushed(transport: Transport) -> Iterator[None]:
+    """Give a context after which no long poll that was cut short takes what comes."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except (Abandoned, DeadlineError):
+        with suppress(ServerlessDistError):
+            transport.wake()
+        raise
 
 
 def _call(

@@ -37,6 +37,7 @@ from serverless_dist.runtime.progress import ignore_progress, set_reporter
 from serverless_dist.runtime.surroundings import Surroundings
 from serverless_dist.runtime.tracebacks import describe
 from serverless_dist.runtime.versions import check_versions, versions
+from serverless_dist.transport import Transport
 
 _log = logging.getLogger(__name__)
 KIND = "rank"  # of an envelope

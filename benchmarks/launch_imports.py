@@ -22,7 +22,7 @@ _HANDLER = "import serverless_dist.runtime.handler\n"
 CODES = {
     PLAIN: _CLIENTS,
     HANDLER: _HANDLER,
-    # The first invocation imports what it is: not at all, for who only reads above.
+    # An invocation imports, by its name, the module of what it is invited to be.
     WHOLE: _HANDLER + "import serverless_dist.runtime.rank\n",
 }
 _TIMED = """

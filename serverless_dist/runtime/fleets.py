@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from serverless_dist.cloud import Blobs
+from serverless_dist.cloud.attempts import Refusal
 from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
 from serverless_dist.cloud.processes import Ending, ProcessFunctions
-from serverless_dist.errors import CloudError, ServerlessDistError
+from serverless_dist.errors import ServerlessDistError
 from serverless_dist.runtime.clouds import FunctionCloud, check_lease
 from serverless_dist.runtime.control import Ended, Event
 from serverless_dist.runtime.invitation import Invitation
@@ -123,7 +124,7 @@ class FunctionFleet:
         self._pool = ThreadPoolExecutor(WIDTH, "serverless_dist launch")
         self._roll: RollCall | None = None
         self._first: Invitation | None = None
-        self.invocations = 0
+        self._refusal: Refusal | None = None
 
     def __repr__(self) -> str:
         return f"<FunctionFleet {self._cloud.functions!r}>"
@@ -151,6 +152,8 @@ class FunctionFleet:
         present = {int(key.removeprefix(prefix)) for key in self._blobs.list(prefix)}
         missing = self._roll.take(present)
         if missing.error is not None:
+            if self._refusal is not None:
+                missing.error.add_note(f"at one time: {self._refusal}")
             raise missing.error
         self._invite(missing.invite)
 
@@ -158,16 +161,14 @@ class FunctionFleet:
         """Stop the ranks and wait a moment for them."""
         del seconds
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if not have_left(0.0):
-            self._cloud.stop()
-            if not have_left(_GOODBYE):
-                return
-        self._cloud.vacate()
+        # Before the claims are removed: who starts now finds a claim or no lifeline.
+        self._cloud.stop()
+        if have_left(0.0) or have_left(_GOODBYE):
+            self._cloud.vacate()
 
     def _invite(self, ranks: Sequence[int]) -> None:
         assert self._first is not None
         for rank in ranks:
-            self.invocations += 1
             invitation = replace(self._first, rank=rank)
             self._pool.submit(partial(self._invoke, invitation))
 
@@ -175,6 +176,8 @@ class FunctionFleet:
         try:
             self._cloud.functions.invoke(sealed(invitation))
         except (ServerlessDistError, RuntimeError) as error:
-            if isinstance(error, CloudError) and error.retryable:
-                return  # busy: the roll call sees whether it has started all the same
-            self._tell(Ended(invitation.rank, f"was not started: {error}"))
+            if isinstance(error, Refusal) and error.retryable:
+                # Busy: the roll call sees whether it has started all the same.
+                self._refusal = error
+            else:
+                self._tell(Ended(invitation.rank, f"was not started: {error}"))

@@ -18,7 +18,7 @@ from types import FrameType
 
 from serverless_dist.cloud import Blobs
 from serverless_dist.cloud.lifeline import Lifeline, Pulse
-from serverless_dist.errors import DeadlineError, ServerlessDistError
+from serverless_dist.errors import ServerlessDistError
 
 _TICK = 2.0  # seconds between two looks: less than a hundredth of what a rank costs
 _GRACE = 2.0  # seconds that the main thread may take to end when it is told to
@@ -30,10 +30,18 @@ class Abandoned(BaseException):
     """The job is over, or its driver is: nobody waits for this part of it."""
 
 
+class OutOfTime(BaseException):
+    """The function has only its last seconds left.
+
+    `DeadlineError` is a `TimeoutError`: raised in the middle of a request, the SDK
+    would take it for one of the network's, and ask again.
+    """
+
+
 class Guard:
     """Ends what the main thread does in the context that `watching` gives.
 
-    There, `Abandoned` or `DeadlineError` may be raised at any time.
+    There, `Abandoned` or `OutOfTime` may be raised at any time.
 
     Parameters
     ----------
@@ -43,8 +51,6 @@ class Guard:
         How long the function may still run.
     name
         Whose function it is, for messages.
-    is_late
-        Whether to look at the lifeline at once: the job may be over already.
     """
 
     def __init__(
@@ -54,13 +60,11 @@ class Guard:
         *,
         seconds: float,
         name: str,
-        is_late: bool,
     ) -> None:
         self._blobs = blobs
         self._lease = lease
         self._seconds = seconds
         self._name = name
-        self._is_late = is_late
         self._lifeline = Lifeline(time.monotonic())
         self._ends_at = time.monotonic() + seconds - LAST_SECONDS
         self._is_over = Event()
@@ -73,15 +77,21 @@ class Guard:
 
     @contextmanager
     def watching(self, on_tick: Callable[[], None]) -> Iterator[None]:
-        """Give the context; `on_tick` is called every two seconds, from a thread."""
+        """Give the context; `on_tick` is called every two seconds, from a thread.
+
+        There is none for a job that is over: then this raises `Abandoned`.
+        """
+        reason = self._look()
+        if reason is not None:
+            raise reason
         main = threading.get_ident()
         thread = Thread(
             target=self._watch, args=(main, on_tick), name="guard", daemon=True
         )
         before = signal.signal(signal.SIGUSR1, self._raise)
-        thread.start()
         try:
             try:
+                thread.start()  # it may end this part at once, if time is short
                 yield
             finally:
                 self._is_over.set()
@@ -91,15 +101,13 @@ class Guard:
             signal.signal(signal.SIGUSR1, before)
 
     def _watch(self, main: int, on_tick: Callable[[], None]) -> None:
-        wait = 0.0 if self._is_late else _TICK
-        while not self._is_over.wait(max(0.0, min(wait, self.left))):
+        while not self._is_over.wait(max(0.0, min(_TICK, self.left))):
             self._reason = self._look()
             if self._reason is not None:
                 signal.pthread_kill(main, signal.SIGUSR1)
                 break
             with suppress(ServerlessDistError):  # it is told at the end
                 on_tick()
-            wait = _TICK
         if self._reason is not None and not self._is_over.wait(_GRACE):
             _log.error("%s does not end: its process is ended", self._name)
             sys.stdout.flush()
@@ -108,11 +116,12 @@ class Guard:
     def _look(self) -> BaseException | None:
         """Return why this part of the job has to end, if it has."""
         if self.left <= 0:
+            lasted = max(0.0, self._seconds - LAST_SECONDS)
             msg = (
-                f"{self._name} was stopped after {self._seconds - LAST_SECONDS:.0f} s:"
+                f"{self._name} was stopped after {lasted:.0f} s:"
                 f" its function has {LAST_SECONDS:g} s left"
             )
-            return DeadlineError(msg)
+            return OutOfTime(msg)
         # One that cannot be read now may be next time.
         with suppress(ServerlessDistError):
             self._lifeline.feed(self._blobs.get(self._lease), time.monotonic())

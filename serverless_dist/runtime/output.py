@@ -4,7 +4,7 @@ import io
 import sys
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, Self, TextIO
+from typing import Any, BinaryIO, Self, TextIO
 
 _LONGEST = 100_000  # characters kept between two drains; what is more stays in the log
 
@@ -17,6 +17,10 @@ class _Copied(io.TextIOBase):
         self._lock = Lock()
         self._text: list[str] = []
         self._length = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the stream underneath has beside the text: `reconfigure`."""
+        return getattr(self._stream, name)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]

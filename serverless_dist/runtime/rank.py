@@ -31,7 +31,7 @@ from serverless_dist.runtime.control import (
     enclosed,
 )
 from serverless_dist.runtime.envelope import Envelope
-from serverless_dist.runtime.guard import Abandoned
+from serverless_dist.runtime.guard import Abandoned, OutOfTime
 from serverless_dist.runtime.invitation import Invitation
 from serverless_dist.runtime.progress import ignore_progress, set_reporter
 from serverless_dist.runtime.surroundings import Surroundings
@@ -125,7 +125,7 @@ def _outcome(
     except Abandoned as error:
         _log.warning("%s", error)
         return None
-    except DeadlineError as error:  # it came when the function had ended
+    except OutOfTime as error:  # it came when the function had ended
         value, failure, phases = (), _failure(error), _NO_TIME
     return Outcome(invitation.rank, value, failure, phases)
 
@@ -188,7 +188,7 @@ def _hushed(transport: Transport) -> Iterator[None]:
     __tracebackhide__ = True
     try:
         yield
-    except (Abandoned, DeadlineError):
+    except (Abandoned, OutOfTime):
         with suppress(ServerlessDistError):
             transport.wake()
         raise
@@ -256,6 +256,8 @@ def _exit(error: SystemExit) -> Failure:
 
 
 def _failure(error: BaseException) -> Failure:
+    if isinstance(error, OutOfTime):
+        error = DeadlineError(str(error)).with_traceback(error.__traceback__)
     summary, text = describe(error, {__file__})
     try:
         return Failure(summary, text, enclosed(error))

@@ -58,7 +58,7 @@ class RollCall:
             return Missing()
         if self._left:
             return Missing(invite=roots(missing, self._branching))
-        others = f", nor did {len(missing) - 1} others" if missing[1:] else ""
+        others = f", nor did {len(missing) - 1} more" if missing[1:] else ""
         summary = (
             f"did not start within {_LAST:g} s{others}: serverless-dist doctor shows"
             " how many functions the account may run at a time"

@@ -121,9 +121,9 @@ def _function(clients: AwsClients, name: str) -> FunctionState | None:
     return FunctionState(
         name=name,
         memory_mb=answer["MemorySize"],
-        runtime=answer["Runtime"],
-        architecture=answer["Architectures"][0],
-        modified=answer["LastModified"],
+        runtime=answer.get("Runtime", ""),
+        architecture=answer.get("Architectures", [""])[0],
+        modified=answer.get("LastModified", ""),
     )
 
 

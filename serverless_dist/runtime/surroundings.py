@@ -1,9 +1,11 @@
 """What a part of a job finds where it runs: a process, or a function of Lambda."""
 
 import hashlib
+import os
+import sys
 import time
-from collections.abc import Callable, MutableMapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import inf
 
 from serverless_dist.cloud import Cloud, Meter
@@ -108,7 +110,20 @@ class FunctionSurroundings(Surroundings):
 
     def guarded(self, on_tick: Callable[[], None]) -> AbstractContextManager[object]:
         """Return a context that ends what runs in it when it has to."""
-        return self._guard.watching(on_tick)
+        return self._guarded(on_tick)
+
+    @contextmanager
+    def _guarded(self, on_tick: Callable[[], None]) -> Iterator[None]:
+        process = os.getpid()
+        with self._guard.watching(on_tick):
+            try:
+                yield
+            finally:
+                if os.getpid() != process:
+                    # A child that user code has forked is no part of the job.
+                    for stream in (sys.stdout, sys.stderr):
+                        stream.flush()
+                    os._exit(0)
 
     def printed(self) -> list[Printed]:
         """Return what was printed since the last time."""

@@ -243,7 +243,7 @@ class TestProvisioning:
 
     @pytest.mark.parametrize("name", ["", "Lab", "-lab", "lab-", "a_b", "a" * 51])
     def test_impossible_names_are_refused(self, name: str) -> None:
-        with pytest.raises(UsageError, match="cannot name a fabric"):
+        with pytest.raises(UsageError, match="cannot name a deployment"):
             provision(name, 1, endpoint="http://127.0.0.1:1")
 
     def test_a_fabric_without_mailboxes_is_refused(self) -> None:

@@ -1,4 +1,4 @@
-"""Ranks as functions when Lambda, or the driver, is not what one would like it to be."""
+"""Ranks as functions when Lambda or the driver fails them."""
 
 import os
 import signal
@@ -110,7 +110,7 @@ def test_a_rank_that_swallows_its_end_is_ended_with_its_process(deploy: Deploy) 
             try:
                 while True:
                     pass
-            except BaseException:  # noqa: S110
+            except BaseException:
                 pass
 
     world = deploy(timeout=6.0)

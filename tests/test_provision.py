@@ -217,7 +217,7 @@ class TestFunction:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "Lab"}, "cannot name a fabric"),
+        ({"name": "Lab"}, "cannot name a deployment"),
         ({"name": "2lab"}, "'2lab' begins with a digit"),
         ({"name": "lab-mailbox"}, "part of another deployment may be called"),
         ({"name": "lab-mailboxes-1"}, "part of another deployment may be called"),

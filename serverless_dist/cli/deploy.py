@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from serverless_dist.cli.options import config_of
 from serverless_dist.cli.places import (
     add_place_options,
     clients_of,
-    place_of,
     progress_lines,
 )
 from serverless_dist.cloud.aws_address import FabricNames
@@ -90,7 +90,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> None:
     """Check what is asked for, build the package, and deploy it."""
-    config = place_of(options)
+    config = config_of(options)
     plan = Plan(
         name=config.fabric,
         ranks=options.ranks,

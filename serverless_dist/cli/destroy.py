@@ -3,12 +3,10 @@
 import argparse
 import sys
 
-from rich.console import Console
-
+from serverless_dist.cli.options import config_of
 from serverless_dist.cli.places import (
     add_place_options,
     clients_of,
-    place_of,
     progress_lines,
 )
 from serverless_dist.errors import CloudError, UsageError
@@ -33,7 +31,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> None:
     """Ask, remove, and say what is left."""
-    config = place_of(options)
+    config = config_of(options)
     with clients_of(config) as clients:
         where = f"{config.fabric} of account {clients.account()}, {clients.region}"
         if not options.yes:
@@ -45,9 +43,6 @@ def run_command(options: argparse.Namespace) -> None:
     if left:
         msg = f"not all of {where} could be removed: {'; '.join(left)}"
         raise CloudError(msg, retryable=False)
-    Console(highlight=False, markup=False, soft_wrap=True).print(
-        f"There is no deployment {where}, any more."
-    )
 
 
 def _ask(where: str) -> None:

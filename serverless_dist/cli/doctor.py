@@ -5,7 +5,8 @@ import argparse
 from rich.console import Console
 from rich.text import Text
 
-from serverless_dist.cli.places import add_place_options, place_of
+from serverless_dist.cli.options import config_of
+from serverless_dist.cli.places import add_place_options
 from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.errors import CloudError, UsageError
 from serverless_dist.runtime.doctor import examine
@@ -33,7 +34,7 @@ def run_command(options: argparse.Namespace) -> None:
     if options.ranks is not None and options.ranks < 1:
         msg = f"--ranks is {options.ranks}: give a number from 1 on"
         raise UsageError(msg)
-    config = place_of(options)
+    config = config_of(options)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     problems = 0
     for finding in examine(

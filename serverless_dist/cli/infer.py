@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from serverless_dist.cli.display import print_report, progress_bar
-from serverless_dist.cli.options import add_run_options, check_writable
+from serverless_dist.cli.options import add_run_options, check_writable, config_of
 from serverless_dist.comm import get_self
 from serverless_dist.errors import RankError, UsageError
 from serverless_dist.inference import Answer, Job, Partition, infer, write_categories
@@ -88,6 +88,7 @@ def _infer(job: Job, options: argparse.Namespace) -> Results[Answer]:
                 cloud=options.cloud,
                 channel=options.channel,
                 timeout=options.timeout,
+                config=config_of(options),
                 on_progress=on_progress,
             )
     except RankError as error:

@@ -2,7 +2,8 @@
 
 import argparse
 
-from serverless_dist.cli.places import add_place_options, clients_of, place_of
+from serverless_dist.cli.options import config_of
+from serverless_dist.cli.places import add_place_options, clients_of
 from serverless_dist.cloud.leased import find_deployment
 from serverless_dist.runtime.logs import read_logs
 
@@ -21,7 +22,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> None:
     """Find the lines, and print them."""
-    config = place_of(options)
+    config = config_of(options)
     part = None if options.rank is None else f"rank {options.rank}"
     with clients_of(config) as clients:
         made = find_deployment(clients, config.fabric)

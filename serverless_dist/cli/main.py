@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import version
 from types import FrameType
 
 from serverless_dist.comm.abort import exit_code
@@ -79,7 +80,14 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return a parser that knows all commands, and the options of the one given."""
     parser = argparse.ArgumentParser(
         prog="serverless-dist",
-        description="MPI-like ranks on serverless functions, queues and objects.",
+        description=(
+            "Remote tasks and MPI-like ranks on serverless functions, queues and"
+            " objects."
+        ),
+        epilog="serverless-dist COMMAND --help shows the options of a command.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('serverless_dist')}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (module, summary) in _COMMANDS.items():

@@ -2,8 +2,10 @@
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime.channels import CHANNELS
 from serverless_dist.runtime.clouds import CLOUDS
@@ -18,6 +20,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--cloud", choices=CLOUDS, help="where the services are (default: local)"
     )
     parser.add_argument(
+        "--name", help="the deployment on AWS (default: serverless-dist)"
+    )
+    parser.add_argument("--region", help="where it is (default: AWS_REGION)")
+    parser.add_argument(
         "--timeout", type=float, metavar="S", help="seconds for all (default: 300)"
     )
     parser.add_argument(
@@ -25,6 +31,16 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--debug", action="store_true", help="show the traceback of an error"
+    )
+
+
+def config_of(options: argparse.Namespace) -> Config:
+    """Return the configuration with the deployment and region that are asked for."""
+    config = Config.from_env()
+    return replace(
+        config,
+        fabric=options.name or config.fabric,
+        region=options.region or config.region,
     )
 
 

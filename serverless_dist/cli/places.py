@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 
 from rich.console import Console
 
@@ -26,16 +25,6 @@ def add_place_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--debug", action="store_true", help="show the traceback of an error"
-    )
-
-
-def place_of(options: argparse.Namespace) -> Config:
-    """Return the configuration with the deployment and region that are asked for."""
-    config = Config.from_env()
-    return replace(
-        config,
-        fabric=options.name or config.fabric,
-        region=options.region or config.region,
     )
 
 

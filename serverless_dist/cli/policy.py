@@ -4,7 +4,8 @@ import argparse
 import json
 import re
 
-from serverless_dist.cli.places import add_place_options, clients_of, place_of
+from serverless_dist.cli.options import config_of
+from serverless_dist.cli.places import add_place_options, clients_of
 from serverless_dist.cloud.aws_address import FabricNames
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime.policies import deploy_policy, run_policy
@@ -33,7 +34,7 @@ def run_command(options: argparse.Namespace) -> None:
     if options.account and not re.fullmatch(r"\d{12}", options.account):
         msg = f"--account is {options.account!r}: an AWS account has 12 digits"
         raise UsageError(msg)
-    config = place_of(options)
+    config = config_of(options)
     FabricNames(config.fabric)
     with clients_of(config) as clients:
         policy = _POLICIES[options.what](

@@ -9,8 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from serverless_dist.cli.options import add_run_options, check_writable
-from serverless_dist.config import Config
+from serverless_dist.cli.options import add_run_options, check_writable, config_of
 from serverless_dist.errors import UsageError
 from serverless_dist.integrations.mpi_scripts import (
     copy_module,
@@ -57,7 +56,8 @@ def set_up(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> None:
     """Run the script and report as asked."""
-    cloud = check_cloud(options.cloud or Config.from_env().cloud)
+    config = config_of(options)
+    cloud = check_cloud(options.cloud or config.cloud)
     program, arguments = _program(options, has_files=cloud == LOCAL)
     check_writable(options.json)
     results = run(
@@ -67,6 +67,7 @@ def run_command(options: argparse.Namespace) -> None:
         cloud=cloud,
         channel=options.channel,
         timeout=options.timeout,
+        config=config,
     )
     if options.json:
         options.json.write_text(json.dumps(results.report.to_dict(), indent=2) + "\n")

@@ -6,7 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from serverless_dist.cli.places import add_place_options, clients_of, place_of
+from serverless_dist.cli.options import config_of
+from serverless_dist.cli.places import add_place_options, clients_of
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime.status import Status, describe
 from serverless_dist.runtime.versions import mismatch, versions
@@ -24,7 +25,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> None:
     """Look, and print."""
-    config = place_of(options)
+    config = config_of(options)
     with clients_of(config) as clients:
         status = describe(clients, config.fabric)
     _check(status)

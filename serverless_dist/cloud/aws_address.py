@@ -44,7 +44,7 @@ class FabricNames:
     def __post_init__(self) -> None:
         if not _FABRIC.fullmatch(self.fabric):
             msg = (
-                f"{self.fabric!r} cannot name a fabric: use up to 50 lower-case"
+                f"{self.fabric!r} cannot name a deployment: use up to 50 lower-case"
                 " letters, digits and inner hyphens"
             )
             raise UsageError(msg)

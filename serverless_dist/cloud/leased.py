@@ -49,20 +49,21 @@ def find_deployment(clients: AwsClients, name: str) -> Deployment:
             # Somebody else's bucket of that name could send jobs anywhere.
             ExpectedBucketOwner=account,
         )
-    except NotProvisionedError as error:
+    except NotProvisionedError:
         msg = (
-            f"there is no deployment {name} in account {account}: make it with"
-            f" serverless-dist deploy --name {name}, or set SERVERLESS_DIST_FABRIC"
+            f"there is no deployment {name} in account {account}, {clients.region}:"
+            f" make it with serverless-dist deploy --name {name} --ranks N, or set"
+            " SERVERLESS_DIST_FABRIC or AWS_REGION to where one is"
         )
-        raise UsageError(msg) from error
+        raise UsageError(msg) from None
     except Refusal as refusal:
         if refusal.code != "NoSuchKey":
             raise
         msg = (
             f"deployment {name} is not complete: run serverless-dist deploy --name"
-            f" {name} to its end"
+            f" {name} --ranks N to its end"
         )
-        raise UsageError(msg) from refusal
+        raise UsageError(msg) from None
     deployment = Deployment.unpack(answer["Body"])
     if deployment.region != clients.region:
         msg = (

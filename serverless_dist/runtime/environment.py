@@ -16,16 +16,16 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
-from serverless_dist.cloud import Cloud, Meter, MeteredCloud
+from serverless_dist.cloud import Cloud, Meter, MeteredBlobs, MeteredCloud
 from serverless_dist.cloud.attempts import side_by_side
 from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.cloud.aws_cloud import AwsCloud
 from serverless_dist.cloud.aws_functions import LambdaFunctions, unpack_event
 from serverless_dist.cloud.limits import LAMBDA_EVENT_AGE
 from serverless_dist.config import FunctionConfig
-from serverless_dist.errors import CloudError, ProtocolError
+from serverless_dist.errors import CloudError, DeadlineError, ProtocolError
 from serverless_dist.runtime.envelope import Envelope, unseal
-from serverless_dist.runtime.guard import Abandoned, Guard
+from serverless_dist.runtime.guard import Abandoned, Guard, OutOfTime
 from serverless_dist.runtime.leftovers import Leftovers
 from serverless_dist.runtime.output import Output
 from serverless_dist.runtime.parts import Part
@@ -133,7 +133,7 @@ class Environment:
         # What takes long to import comes only after the children.
         from serverless_dist.runtime.surroundings import FunctionSurroundings
 
-        bucket = AwsCloud(part.address, self._clients).bucket
+        bucket = MeteredBlobs(AwsCloud(part.address, self._clients).bucket, meter)
         lease = part.address.lease or ""
         with Output() as output:
             surroundings = FunctionSurroundings(
@@ -148,6 +148,8 @@ class Environment:
                 part.run(surroundings)
             except Abandoned as error:
                 _log.warning("%s", error)
+            except OutOfTime as error:
+                raise DeadlineError(str(error)) from error
 
     def _start(self, child: bytes) -> None:
         """Start a part; the driver sees to those that a busy Lambda refuses."""

@@ -170,7 +170,7 @@ def _check(
         )
         raise UsageError(msg)
     return _Settings(
-        ranks=_check_ranks(ranks),
+        ranks=_check_ranks(ranks, cloud),
         cloud=cloud,
         channel=channel,
         timeout=_check_timeout(config.timeout if timeout is None else timeout),
@@ -178,7 +178,7 @@ def _check(
     )
 
 
-def _check_ranks(ranks: object) -> int:
+def _check_ranks(ranks: object, cloud: str) -> int:
     try:
         count = operator.index(ranks)  # type: ignore[arg-type]
     except TypeError:
@@ -186,6 +186,8 @@ def _check_ranks(ranks: object) -> int:
     if isinstance(ranks, bool) or count < 1:
         msg = f"cannot run {ranks!r} ranks: ask for 1 or more"
         raise UsageError(msg)
+    if cloud != LOCAL:
+        return count
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = count * _FILES_PER_RANK + _FILES
     if most != resource.RLIM_INFINITY and files > most:

@@ -123,8 +123,8 @@ class Stack:
             raise UsageError(msg)
         if not 1 <= self.mailboxes <= MAX_MAILBOXES:
             msg = (
-                f"a deployment has 1 to {MAX_MAILBOXES:,} mailboxes, not"
-                f" {self.mailboxes:,}: ask for fewer --ranks"
+                f"a deployment has 1 to {MAX_MAILBOXES:,} mailboxes, one for each rank"
+                f" and some more, not {self.mailboxes:,}: ask for fewer --ranks"
             )
             raise UsageError(msg)
         least, most = LAMBDA_MEMORY_MB

@@ -160,8 +160,9 @@ def copy_script(path: str) -> dict[str, bytes]:
     script imports only when it runs, by a name that it makes up, is not found.
     """
     directory = Path(path).resolve().parent
-    finder = ModuleFinder([os.fspath(directory)])
-    finder.run_script(os.fspath(Path(path).resolve()))
+    finder = _Finder([os.fspath(directory)])
+    with _readable():
+        finder.run_script(os.fspath(Path(path).resolve()))
     return _sources(finder, directory)
 
 
@@ -172,8 +173,8 @@ def copy_module(name: str) -> dict[str, bytes]:
     not there but installed.
     """
     directory = Path.cwd()
-    finder = ModuleFinder([os.fspath(directory)])
-    with suppress(ImportError):
+    finder = _Finder([os.fspath(directory)])
+    with _readable(), suppress(ImportError):
         finder.import_hook(name)
         with suppress(ImportError):  # of a package, what runs is this
             finder.import_hook(f"{name}.__main__")
@@ -205,9 +206,30 @@ def run_copied_module(
         run_module(world, name, arguments)
 
 
+class _Finder(ModuleFinder):
+    """Finds what a script imports; a folder that is no package is left out."""
+
+    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
+        try:
+            return super().find_module(name, path, parent)
+        except AttributeError as error:  # which it has for a folder without a module
+            raise ImportError(name) from error
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn what is wrong with a script's text into the user's mistake."""
+    try:
+        yield
+    except SyntaxError as error:
+        msg = f"{error.filename}, line {error.lineno}: {error.msg}"
+        raise UsageError(msg) from error
+
+
 def _sources(finder: ModuleFinder, directory: Path) -> dict[str, bytes]:
     files = [getattr(each, "__file__", None) for each in finder.modules.values()]
-    found = [Path(file) for file in files if file]  # the built-in ones have none
+    # The built-in ones have none; one in machine code is of this machine.
+    found = [Path(file) for file in files if file and file.endswith(".py")]
     paths = [path for path in found if path.is_relative_to(directory)]
     return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from serverless_dist.runtime import Report, Results, report_progress, run
 
     # Running functions and classes as remote tasks.
-    from serverless_dist.tasks import (  # type: ignore[no-redef]
+    from serverless_dist.tasks import (
         ActorHandle,
         ObjectRef,
         ObjectRefGenerator,
@@ -53,12 +53,11 @@ if TYPE_CHECKING:
         kill,
         map,  # noqa: A004 - as `Executor.map` is
         put,
-        ranks,
-        remote,
         shutdown,
         starmap,
         wait,
     )
+    from serverless_dist.tasks.remote import ranks, remote
 
 __all__ = [
     "MPI",
@@ -114,6 +113,12 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _COMM = ("Communicator", "Op", "Status")
 _RUNTIME = ("Report", "Results", "report_progress", "run")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 __getattr__ = lazy_names(
     __name__,
     {name: "serverless_dist.tasks" for name in __all__ if name not in globals()}

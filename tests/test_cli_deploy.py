@@ -256,7 +256,7 @@ class TestWhoHasNoCredentials:
         ("deploy --ranks 2 --python 3.11", "Lambda does not run Python 3.11: use"),
         ("deploy --ranks 2 --memory lots", "--memory is 'lots': give megabytes"),
         ("policy run --account 12", "--account is '12': an AWS account has 12 digits"),
-        ("policy run --account 123456789012 --name No", "'No' cannot name a deployment"),
+        ("policy run --account 123456789012 --name No", "'No' cannot name a"),
         ("doctor --ranks 0", "--ranks is 0: give a number from 1 on"),
     ],
     ids=str,

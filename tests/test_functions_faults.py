@@ -74,7 +74,7 @@ def test_a_rank_tells_before_its_function_is_out_of_time(deploy: Deploy) -> None
     def wait(comm: Communicator) -> None:
         comm.recv(source=1 - comm.rank, tag=7)
 
-    world = deploy(timeout=7.0)
+    world = deploy(timeout=8.0)
     with pytest.raises(sd.RankError) as caught:
         run(world, spin)
     assert isinstance(caught.value.__cause__, sd.DeadlineError)

@@ -145,8 +145,8 @@ class TestOneDriver:
     ) -> None:
         with pytest.raises(
             UsageError,
-            match="the fabric has 72 mailboxes; 100 ranks need 101: deploy with"
-            " --ranks 100",
+            match="the deployment has 72 mailboxes; 100 ranks or workers need 101:"
+            " deploy with --ranks 100",
         ):
             lease(blobs, clock, count=101, of=72)
         with pytest.raises(UsageError, match="0 mailboxes"):

@@ -249,7 +249,9 @@ def open_local(name: str, workers: int, config: Config) -> CloudSite:
 def test_tasks_run_once_whatever_the_cloud_does(
     seed: int, tmp_path: Path, monkeypatch: Setter
 ) -> None:
-    def open_chaotic(name: str, mailboxes: int, config: Config) -> AddressedChaos:
+    def open_chaotic(
+        name: str, mailboxes: int, config: Config, *, least: int
+    ) -> AddressedChaos:
         return AddressedChaos(LocalCloud.start(mailboxes), seed)
 
     monkeypatch.setattr(sites, "open_cloud", open_chaotic)

@@ -48,7 +48,11 @@ def stack() -> Iterator[ExitStack]:
 def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """Return the cloud that sites find instead of opening one."""
     with closing(LocalCloud.start(65)) as cloud:
-        monkeypatch.setattr(sites, "open_cloud", lambda *_: KeptCloud(cloud))
+
+        def open_kept(*_: object, least: int) -> KeptCloud:
+            return KeptCloud(cloud)
+
+        monkeypatch.setattr(sites, "open_cloud", open_kept)
         yield cloud
 
 

@@ -7,10 +7,10 @@
 3. A connection that cannot be made is not tried again here: the SDK has done that.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any, Protocol, TypeVar
@@ -23,9 +23,10 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from serverless_dist.errors import CloudError, ServerlessDistError
+from serverless_dist.errors import CloudError
 
 E = TypeVar("E")
+_log = logging.getLogger(__name__)
 
 _BUSY_STATUS = {429, 500, 502, 503, 504}
 _BUSY_CODES = {
@@ -203,12 +204,14 @@ def side_by_side(pool: Executor, jobs: Sequence[Callable[[], None]]) -> None:
 def within(seconds: float, function: Callable[[], None]) -> None:
     """Call the function, and go on without it if it takes longer.
 
-    What it raises as this package's error is dropped: it is for courtesies at the end.
+    What it raises is dropped: it is for courtesies at the end.
     """
 
     def attempt() -> None:
-        with suppress(ServerlessDistError):
+        try:
             function()
+        except Exception as error:
+            _log.debug("what was to be done at the end failed: %s", error)
 
     thread = Thread(target=attempt, daemon=True)
     thread.start()

@@ -59,7 +59,7 @@ def error_of(
     Examples
     --------
     >>> print(error_of({"Error": {"Code": "NoSuchBucket"}}, "S3 GetObject", "bucket b"))
-    AWS has no bucket b (S3 GetObject): provision the fabric first
+    AWS has no bucket b (S3 GetObject): run serverless-dist deploy
     """
     error = response.get("Error", {})
     code = error.get("Code", "unknown")
@@ -68,7 +68,7 @@ def error_of(
         msg = f"{what}: AWS did not take the credentials ({code}): {RENEW_CREDENTIALS}"
         return CredentialsError(msg)
     if code in _MISSING:
-        msg = f"AWS has no {resource} ({what}): provision the fabric first"
+        msg = f"AWS has no {resource} ({what}): run serverless-dist deploy"
         return NotProvisionedError(msg)
     verb = "is not allowed" if code in DENIED else "was refused"
     text = error.get("Message", "no reason given")

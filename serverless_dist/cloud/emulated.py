@@ -32,6 +32,7 @@ from serverless_dist.errors import CloudError, UsageError
 
 _START_SECONDS = 30.0  # it takes less than one, but not on a busy machine
 _STOP_SECONDS = 2.0
+_ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64"}  # as AWS calls them
 # By its path: to import it by name would import this whole package there, too.
 _HOST = os.fspath(Path(__file__).with_name("moto_host.py"))
 _BOOT = (
@@ -190,7 +191,7 @@ class EmulatedFabric:
                 topic_arns=address.topic_arns,
                 bucket=address.bucket,
                 functions={memory_mb: function},
-                architecture=platform.machine(),
+                architecture=_ARCHITECTURES.get(platform.machine(), "x86_64"),
                 versions=versions,
                 package="",
                 secret=secret,

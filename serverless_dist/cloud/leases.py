@@ -207,8 +207,8 @@ def acquire(
         raise UsageError(msg)
     if count > mailboxes:
         msg = (
-            f"the fabric has {mailboxes} mailboxes; {count - 1} ranks need {count}:"
-            f" deploy with --ranks {count - 1}"
+            f"the deployment has {mailboxes} mailboxes; {count - 1} ranks or workers"
+            f" need {count}: deploy with --ranks {count - 1}"
         )
         raise UsageError(msg)
     clock = SteadyClock() if clock is None else clock

@@ -67,12 +67,13 @@ class FunctionCloud(Cloud, Protocol):
 Opened = LocalCloud | FunctionCloud
 
 
-def _start_local(mailboxes: int, config: Config) -> LocalCloud:
-    del config
+def _start_local(mailboxes: int, least: int, config: Config) -> LocalCloud:
+    del least, config
     return LocalCloud.start(mailboxes)
 
 
-def _start_emulated(mailboxes: int, config: Config) -> FunctionCloud:
+def _start_emulated(mailboxes: int, least: int, config: Config) -> FunctionCloud:
+    del least
     from serverless_dist.cloud.emulated import EmulatedCloud
 
     return EmulatedCloud(
@@ -83,7 +84,7 @@ def _start_emulated(mailboxes: int, config: Config) -> FunctionCloud:
     )
 
 
-def _find_aws(mailboxes: int, config: Config) -> FunctionCloud:
+def _find_aws(mailboxes: int, least: int, config: Config) -> FunctionCloud:
     from serverless_dist.cloud.aws import AwsClients
     from serverless_dist.cloud.leased import LeasedCloud, find_deployment
 
@@ -96,7 +97,8 @@ def _find_aws(mailboxes: int, config: Config) -> FunctionCloud:
         cloud = LeasedCloud(
             clients,
             deployment,
-            mailboxes=mailboxes,
+            # More than are needed are only good to have.
+            mailboxes=max(least, min(mailboxes, deployment.mailboxes)),
             memory_mb=config.memory_mb,
             wait=config.mailbox_wait,
         )
@@ -104,7 +106,7 @@ def _find_aws(mailboxes: int, config: Config) -> FunctionCloud:
     return cloud
 
 
-_OPENERS: Mapping[str, Callable[[int, Config], Opened]] = {
+_OPENERS: Mapping[str, Callable[[int, int, Config], Opened]] = {
     "local": _start_local,
     "emulated": _start_emulated,
     "aws": _find_aws,
@@ -120,9 +122,14 @@ def check_cloud(name: str) -> str:
     return name
 
 
-def open_cloud(name: str, mailboxes: int, config: Config) -> LocalCloud | FunctionCloud:
-    """Return the cloud of that name with at least so many mailboxes."""
-    return _OPENERS[name](mailboxes, config)
+def open_cloud(
+    name: str, mailboxes: int, config: Config, *, least: int | None = None
+) -> Opened:
+    """Return the cloud of that name with so many mailboxes.
+
+    With `least`, it may have fewer than `mailboxes`, but not fewer than that.
+    """
+    return _OPENERS[name](mailboxes, mailboxes if least is None else least, config)
 
 
 def has_functions(cloud: Opened) -> TypeGuard[FunctionCloud]:

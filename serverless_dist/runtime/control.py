@@ -78,10 +78,11 @@ class Farewell:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A rank's process is gone."""
+    """A rank's process is gone, or there has never been one."""
 
     rank: int
     how: str
+    has_run: bool = True
 
 
 @dataclass(frozen=True, slots=True)

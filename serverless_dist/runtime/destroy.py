@@ -60,7 +60,7 @@ def destroy(
         return ()
     if name in there:
         if not force:
-            _check_unused(blobs, name)
+            _withdraw(blobs, name)
         # Without the record no job starts, without their lifelines all stop.
         empty(blobs)
     left: list[str] = []
@@ -80,6 +80,21 @@ def empty(blobs: S3Blobs) -> None:
         blobs.delete(blobs.list(""))
     except NotProvisionedError:
         return
+
+
+def _withdraw(blobs: S3Blobs, name: str) -> None:
+    """Remove the record, so that no job starts, unless jobs run already."""
+    try:
+        record = blobs.get(RECORD_KEY)
+        blobs.delete([RECORD_KEY])
+    except NotProvisionedError:  # there is no bucket
+        return
+    try:
+        _check_unused(blobs, name)
+    except BaseException:
+        if record is not None:
+            blobs.put(RECORD_KEY, record)
+        raise
 
 
 def _check_unused(blobs: S3Blobs, name: str) -> None:

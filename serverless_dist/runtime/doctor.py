@@ -33,6 +33,7 @@ from serverless_dist.runtime.findings import (
     problem,
     warning,
 )
+from serverless_dist.runtime.policies import UNLIMITED
 from serverless_dist.runtime.round_trips import (
     try_blobs,
     try_job,
@@ -232,7 +233,8 @@ def _attempt(
     except Refusal as refusal:
         if refusal.code in DENIED:
             text = "cannot be checked: AWS does not allow it"
-            needed = f"to be allowed {permission}: serverless-dist policy run"
+            kind = "deploy" if permission in UNLIMITED else "run"
+            needed = f"to be allowed {permission}: serverless-dist policy {kind}"
             yield warning(check, text, f"ask {needed}")
         else:
             yield problem(check, str(refusal), advice)

@@ -88,7 +88,7 @@ class Environment:
             _log.warning("an invitation %.0f s old is refused", age)
             return
         children = child_envelopes(envelope)
-        jobs = [partial(self._start, child.seal()) for child in children]
+        jobs = [partial(self._start, child) for child in children]
         side_by_side(self._clients.pool, jobs)
         part, job = _part(envelope), envelope.key.job.hex()
         meter = Meter()
@@ -151,14 +151,16 @@ class Environment:
             except OutOfTime as error:
                 raise DeadlineError(str(error)) from error
 
-    def _start(self, child: bytes) -> None:
+    def _start(self, child: Envelope) -> None:
         """Start a part; the driver sees to those that a busy Lambda refuses."""
         try:
-            self._functions.invoke(child)
+            self._functions.invoke(child.seal())
         except CloudError as error:
+            rank = child.fields["rank"]
             if not error.retryable:
-                raise
-            _log.warning("a part is left to the driver to start: %s", error)
+                msg = f"rank {rank}, which it starts, was refused: {error}"
+                raise CloudError(msg, retryable=False) from error
+            _log.warning("rank %s is left to the driver to start: %s", rank, error)
 
 
 def _claim(job: str, part: Part) -> str:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from serverless_dist.cloud import Blobs
-from serverless_dist.cloud.attempts import Refusal
 from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
 from serverless_dist.cloud.processes import Ending, ProcessFunctions
-from serverless_dist.errors import ServerlessDistError
+from serverless_dist.errors import CloudError, ServerlessDistError
 from serverless_dist.runtime.clouds import FunctionCloud, check_lease
 from serverless_dist.runtime.control import Ended, Event
 from serverless_dist.runtime.invitation import Invitation
@@ -124,7 +123,7 @@ class FunctionFleet:
         self._pool = ThreadPoolExecutor(WIDTH, "serverless_dist launch")
         self._roll: RollCall | None = None
         self._first: Invitation | None = None
-        self._refusal: Refusal | None = None
+        self._refusal: CloudError | None = None
 
     def __repr__(self) -> str:
         return f"<FunctionFleet {self._cloud.functions!r}>"
@@ -151,6 +150,8 @@ class FunctionFleet:
         prefix = f"{self._first.key.job.hex()}/claims/rank-"
         present = {int(key.removeprefix(prefix)) for key in self._blobs.list(prefix)}
         missing = self._roll.take(present)
+        if not present and self._refusal is not None:
+            raise self._refusal
         if missing.error is not None:
             if self._refusal is not None:
                 missing.error.add_note(f"at one time: {self._refusal}")
@@ -176,8 +177,9 @@ class FunctionFleet:
         try:
             self._cloud.functions.invoke(sealed(invitation))
         except (ServerlessDistError, RuntimeError) as error:
-            if isinstance(error, Refusal) and error.retryable:
-                # Busy: the roll call sees whether it has started all the same.
+            if isinstance(error, CloudError) and error.retryable:
+                # The roll call sees whether it has started all the same.
                 self._refusal = error
             else:
-                self._tell(Ended(invitation.rank, f"was not started: {error}"))
+                how = f"was not started: {error}"
+                self._tell(Ended(invitation.rank, how, has_run=False))

@@ -12,13 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Event, Thread
 from types import FrameType
 
 from serverless_dist.cloud import Blobs
 from serverless_dist.cloud.lifeline import Lifeline, Pulse
-from serverless_dist.errors import ServerlessDistError
 
 _TICK = 2.0  # seconds between two looks: less than a hundredth of what a rank costs
 _GRACE = 2.0  # seconds that the main thread may take to end when it is told to
@@ -106,8 +105,10 @@ class Guard:
             if self._reason is not None:
                 signal.pthread_kill(main, signal.SIGUSR1)
                 break
-            with suppress(ServerlessDistError):  # it is told at the end
+            try:
                 on_tick()
+            except Exception:  # what was to be told is in the function's log
+                _log.warning("%s could not tell its driver", self._name, exc_info=True)
         if self._reason is not None and not self._is_over.wait(_GRACE):
             _log.error("%s does not end: its process is ended", self._name)
             sys.stdout.flush()
@@ -123,8 +124,10 @@ class Guard:
             )
             return OutOfTime(msg)
         # One that cannot be read now may be next time.
-        with suppress(ServerlessDistError):
+        try:
             self._lifeline.feed(self._blobs.get(self._lease), time.monotonic())
+        except Exception:
+            _log.warning("%s could not see its lifeline", self._name, exc_info=True)
         pulse = self._lifeline.pulse(time.monotonic())
         if pulse is Pulse.ALIVE:
             return None

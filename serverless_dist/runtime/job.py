@@ -47,7 +47,7 @@ class Job:
         self._outcomes: dict[int, Outcome] = {}
         self._farewells: dict[int, Farewell] = {}
         self._silent: dict[int, tuple[str, float]] = {}
-        self._ended: set[int] = set()
+        self._never_run: set[int] = set()
         self._stop = math.inf  # when the others have had their time
 
     def __repr__(self) -> str:
@@ -60,8 +60,11 @@ class Job:
 
     @property
     def have_all_left(self) -> bool:
-        """Whether no rank will use its mailbox any more."""
-        return len(self._ended | self._farewells.keys()) == self._size
+        """Whether no rank will use its mailbox any more.
+
+        The last request of a rank that was killed may still wait at the mailbox.
+        """
+        return len(self._never_run | self._farewells.keys()) == self._size
 
     @property
     def outcomes(self) -> Sequence[Outcome]:
@@ -83,8 +86,9 @@ class Job:
                     self._stop = min(self._stop, now + patience)
             case Farewell(rank=rank):
                 self._farewells[rank] = event
-            case Ended(rank, how):
-                self._ended.add(rank)
+            case Ended(rank, how, has_run):
+                if not has_run:
+                    self._never_run.add(rank)
                 self._silent[rank] = (how, now + GRACE)
         for rank in self._outcomes.keys() & self._farewells.keys():
             self._silent.pop(rank, None)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeVar
@@ -328,10 +328,12 @@ class _Run:
         """Return whether all ranks have said farewell, waiting so long for it."""
         job, until = self._job, time.time() + seconds
         while job is not None and not job.have_all_left and time.time() < until:
-            # Why the run has failed is known: a cloud that fails now is no news.
-            with suppress(ServerlessDistError):
-                for event in self._desk.events(max(0.0, until - time.time())):
-                    job.feed(event, time.time())
+            try:
+                events = self._desk.events(max(0.0, until - time.time()))
+            except ServerlessDistError:  # why the run has failed is known already
+                return False
+            for event in events:
+                job.feed(event, time.time())
         return job is None or job.have_all_left
 
     def _report(self, job: Job, seconds: float) -> Report:

@@ -14,7 +14,7 @@ from serverless_dist.runtime.control import Printed
 from serverless_dist.runtime.guard import Guard
 from serverless_dist.runtime.output import Output
 
-_EARLIER = 0.5  # seconds
+_EARLIER = 1.5  # seconds: SQS waits whole ones, and an answer takes time
 
 
 class Surroundings:

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections import deque
 from contextlib import ExitStack, suppress
 from math import inf
@@ -43,6 +44,7 @@ _PER_SLOT = 4  # for workers that wait for others
 _MAILBOXES = 64
 _IDLE_SECONDS = 10.0  # then a worker costs more than it saves: a start is a second
 _INVOKE = {"lambda:Invoke": 1}
+_HAUNTED_SECONDS = 60.0  # more than a request waits at a mailbox
 _GRACE = 1.0  # seconds that a word may take after the end of its worker
 
 
@@ -185,14 +187,16 @@ class CloudSite:
 
     def __init__(self, name: str, workers: int, config: Config) -> None:
         self.name = name
-        self.capacity = max(workers, min(_MAILBOXES, _PER_SLOT * workers + _EXTRA))
+        wish = max(workers, min(_MAILBOXES, _PER_SLOT * workers + _EXTRA))
         self._meter = Meter()
-        self._free = deque(range(self.capacity))
         self._taken: dict[int, int] = {}  # mailboxes by worker
-        self._haunted: list[int] = []  # by workers that may not have ended
+        # Those that a worker may still read which was told to end, and since when.
+        self._haunted: deque[tuple[float, int]] = deque()
         with ExitStack() as stack:
-            cloud = open_cloud(name, self.capacity + 1, config)
+            cloud = open_cloud(name, wish + 1, config, least=workers + 1)
             stack.callback(cloud.close)
+            self.capacity = min(wish, len(cloud.mailboxes) - 1)
+            self._free = deque(range(self.capacity))
             self.key = key = new_key(cloud)
             self.skew = cloud.skew if has_functions(cloud) else 0.0
             self._opened = cloud
@@ -211,8 +215,11 @@ class CloudSite:
 
     def place_for(self, worker: int) -> Place | None:
         """Return the address and a mailbox that is free."""
+        with suppress(IndexError):  # several threads ask
+            while self._haunted[0][0] + _HAUNTED_SECONDS <= time.monotonic():
+                self._free.append(self._haunted.popleft()[1])
         try:
-            mailbox = self._free.popleft()  # several threads ask
+            mailbox = self._free.popleft()
         except IndexError:
             return None
         self._taken[worker] = mailbox
@@ -228,7 +235,7 @@ class CloudSite:
     def release(self, worker: int, *, is_certain: bool) -> None:
         """Have the worker's mailbox used again, as the last one.
 
-        One that a worker may still read is kept from others.
+        One that a worker may still read is kept from others for a while.
         """
         self._hub.forget(worker)
         mailbox = self._taken.pop(worker, None)
@@ -237,7 +244,7 @@ class CloudSite:
         if is_certain:
             self._free.append(mailbox)
         else:
-            self._haunted.append(mailbox)
+            self._haunted.append((time.monotonic(), mailbox))
 
     def check(self) -> None:
         """Raise a `CloudError` if others may use the mailboxes by now."""
@@ -256,7 +263,7 @@ class CloudSite:
         self._stack.close()
 
     def _stop(self) -> None:
-        """Let the mailboxes go at once if no worker is there, else when all have."""
+        """Let the mailboxes go at once if no worker reads them; else they lapse."""
         if has_functions(self._opened):
             if self._taken or self._haunted:
                 self._opened.stop()

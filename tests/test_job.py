@@ -153,3 +153,13 @@ def test_a_value_that_cannot_be_loaded_names_its_rank() -> None:
     it.feed(farewell(0), 101.0)
     with pytest.raises(RankError, match="rank 0 returned a value that this process"):
         it.values()
+
+
+def test_a_rank_that_was_killed_has_not_left_its_mailbox() -> None:
+    it = job(3)
+    it.feed(Farewell(0, Usage()), 100.0)
+    it.feed(Ended(1, "was not started: it is refused", has_run=False), 100.0)
+    it.feed(Ended(2, "ended before it returned"), 100.0)
+    assert not it.have_all_left
+    it.feed(Farewell(2, Usage()), 101.0)
+    assert it.have_all_left

@@ -163,22 +163,22 @@ def _print(console: Console, made: Deployment, package: Package) -> None:
         title_justify="left",
         box=SIMPLE_HEAD,
     )
-    for heading in ("part", "name", "is paid for by"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("part", no_wrap=True)
+    table.add_column("name", no_wrap=True)
     add = table.add_row
-    add("bucket", made.bucket, "request, and what lies in it")
-    add(_count(made.mailboxes, "queue"), f"{names.mailbox_prefix}*", "request")
-    add(_count(len(made.topic_arns), "topic"), f"{names.topic_prefix}*", "request")
+    add("bucket", made.bucket)
+    add(_count(made.mailboxes, "queue"), f"{names.mailbox_prefix}*")
+    add(_count(len(made.topic_arns), "topic"), f"{names.topic_prefix}*")
     for memory, function in made.functions.items():
-        add(f"function of {memory:,} MB", function, "start, and second that it runs")
-    add("their role", names.role, "")
-    add("their failed events", names.dead_letters, "request")
+        add(f"function of {memory:,} MB", function)
+    add("their role", names.role)
+    add("their failed events", names.dead_letters)
     console.print(table)
     console.print(
         f"The package has {decimal(package.size)}, and {decimal(package.unzipped)}"
         f" unzipped: Python {made.versions['Python']} on {made.architecture}.\n"
-        "Idle it costs nothing, but for the package's place in the bucket: less than a"
-        " cent a month."
+        "Jobs pay for requests and for the seconds of their functions. Idle it costs"
+        " nothing\nbut the package's place in the bucket: less than a cent a month."
     )
 
 

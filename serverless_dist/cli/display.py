@@ -23,6 +23,7 @@ def print_report(console: Console, report: Report) -> None:
     """Print requests, bytes and dollars by service, and each rank's seconds."""
     console.print(_requests(report))
     console.print(_phases(report))
+    console.print(f"job {report.job}")
 
 
 def _table(title: str) -> Table:

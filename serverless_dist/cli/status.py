@@ -76,7 +76,7 @@ def _print(console: Console, status: Status) -> None:
 
 def _functions(status: Status) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    table.add_column("function", overflow="fold")
+    table.add_column("function", no_wrap=True)
     table.add_column("memory", justify="right")
     for heading in ("Python", "architecture", "changed"):
         table.add_column(heading, overflow="fold")
@@ -85,7 +85,7 @@ def _functions(status: Status) -> Table:
     for memory, name in status.deployment.functions.items():
         if function := found.get(name):
             python = function.runtime.removeprefix("python")
-            changed = function.modified[:19].replace("T", " ")
+            changed = function.modified[:16].replace("T", " ")
             size = f"{function.memory_mb:,} MB"
             table.add_row(name, size, python, function.architecture, changed)
         else:

@@ -120,9 +120,9 @@ class Environment:
         cloud = AwsCloud(part.address, self._clients)
         job = envelope.key.job.hex()
         claim = cloud.blobs.get(_claim(job, part))
-        failed = record["requestContext"]["requestId"]
         # A part may be invited again, and the invitation in vain outlives its use.
-        if claim is not None and claim.decode().partition(" ")[0] != failed:
+        failed = record.get("requestContext", {}).get("requestId")
+        if claim and failed and claim.decode().partition(" ")[0] != failed:
             _log.info("job %s %s was started by another invitation", job, part.name)
             return
         part.mourn(cloud, _how(record))

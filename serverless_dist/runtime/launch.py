@@ -303,7 +303,7 @@ class _Run:
         except ServerlessDistError as error:
             if settings.cloud == AWS:
                 job = self._key.job.hex()
-                error.add_note(f"serverless-dist logs {job} shows what ranks printed")
+                error.add_note(f"What ranks printed: serverless-dist logs {job}")
             raise
         seconds = time.time() - started
         self._patience = max(0.0, started + settings.timeout - time.time())

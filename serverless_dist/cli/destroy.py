@@ -36,13 +36,20 @@ def run_command(options: argparse.Namespace) -> None:
         where = f"{config.fabric} of account {clients.account()}, {clients.region}"
         if not options.yes:
             _ask(where)
-        with progress_lines() as on_progress:
+        said: list[str] = []
+        with progress_lines() as show:
+
+            def on_progress(line: str) -> None:
+                said.append(line)
+                show(line)
+
             left = destroy(
                 clients, config.fabric, force=options.force, on_progress=on_progress
             )
     if left:
         msg = f"not all of {where} could be removed: {'; '.join(left)}"
         raise CloudError(msg, retryable=False)
+    print(said[-1])
 
 
 def _ask(where: str) -> None:

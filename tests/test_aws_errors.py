@@ -142,7 +142,9 @@ def test_what_does_not_exist_must_be_provisioned(
 ) -> None:
     error = refuse(clients.sqs, "list_queues", code)
     assert isinstance(error, UsageError)
-    assert "no queue lab-mailbox-3 (SQS ListQueues): provision" in str(error)
+    assert "no queue lab-mailbox-3 (SQS ListQueues): run serverless-dist deploy" in str(
+        error
+    )
 
 
 def test_a_refusal_crosses_processes_as_a_cloud_error() -> None:

@@ -121,7 +121,7 @@ def test_two_leases_share_no_mailbox_and_each_numbers_its_own_from_0(
 def test_what_was_stopped_has_no_lifeline_and_is_given_back_when_vacated(
     world: Deployed,
 ) -> None:
-    cloud = lease(world, 24)
+    cloud = lease(world, 64)
     key = cloud.address.lease
     assert key is not None
     assert world.bucket.get(key) is not None

@@ -34,7 +34,7 @@ def _nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     threads, children = threading.active_count(), child_processes()
     yield
     assert [path.name for path in tmp_path.glob("serverless-dist-*")] == []
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of before may have ended
     assert child_processes() == children
 
 

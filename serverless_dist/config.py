@@ -5,7 +5,7 @@ its own variables).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 from serverless_dist.cloud.deployment import SECRET_VARIABLE
@@ -131,8 +131,10 @@ class FunctionConfig:
     secret: bytes = field(repr=False)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> "FunctionConfig":
-        """Return what the environment of the function says.
+    def from_env(
+        cls, environ: MutableMapping[str, str] | None = None
+    ) -> "FunctionConfig":
+        """Return what the environment of the function says, and take the secret out.
 
         Raises
         ------
@@ -141,7 +143,8 @@ class FunctionConfig:
         """
         environ = os.environ if environ is None else environ
         try:
-            secret = bytes.fromhex(environ[SECRET_VARIABLE])
+            # What user code starts has no business with it.
+            secret = bytes.fromhex(environ.pop(SECRET_VARIABLE))
             return cls(environ["AWS_LAMBDA_FUNCTION_NAME"], secret)
         except (KeyError, ValueError):
             msg = f"this is not a deployed function: {SECRET_VARIABLE} is not set"

@@ -54,7 +54,7 @@ class TestNoneFree:
     @pytest.fixture(autouse=True)
     def _start(self, blobs: MemoryBlobs) -> None:
         self.blobs = blobs
-        self.ada = self.hold(5, "Ada")
+        self.eve = self.hold(5, "Eve")
         self.bob = self.hold(2, "Bob")
 
     def hold(self, count: int, name: str) -> Tenure:
@@ -70,12 +70,27 @@ class TestNoneFree:
             lease(self.blobs, clock)
         assert caught.value.retryable
         assert str(caught.value) == (
-            "3 mailboxes in a row are asked for, and none are free of the fabric's 8"
-            " after 0 s; held are 0 to 4 by Ada (silent for 0 s), 5 to 6 by Bob"
-            " (silent for 0 s): wait for a job to end (one that is dead is given up"
-            " after 40 s of silence), or deploy with more --ranks"
+            "3 mailboxes in a row are asked for, and none are free of the deployment's"
+            " 8 after 0 s; held are 0 to 4 by Eve (silent for 0 s), 5 to 6 by Bob"
+            " (silent for 0 s): wait for a job to end, as"
+            " SERVERLESS_DIST_MAILBOX_WAIT=60 does (one that is dead is given up after"
+            " 40 s of silence), or deploy with more --ranks"
         )
         assert clock.now() == 0.0
+
+    def test_who_has_them_itself_does_not_wait_for_itself(
+        self, clock: SteppedClock
+    ) -> None:
+        self.eve.stop()
+        self.eve.vacate()
+        own = self.hold(3, "Ada")
+        with pytest.raises(CloudError, match="this program itself holds some: deploy"):
+            lease(self.blobs, clock, count=6, wait=60.0)
+        assert clock.now() == 0.0
+        own.stop()  # what has ended does not count
+        held = lease(self.blobs, clock, count=6, wait=60.0)
+        assert clock.now() == TAKEOVER_SECONDS
+        held.release(clean=True)
 
     def test_the_error_names_not_too_many(self) -> None:
         for number in range(20, 30):
@@ -94,7 +109,7 @@ class TestNoneFree:
         held = lease(self.blobs, clock, count=8, wait=60.0)
         assert clock.now() == TAKEOVER_SECONDS
         assert self.blobs.list("leases/") == sorted([TABLE_KEY, held.key])
-        for late in (self.ada, self.bob):
+        for late in (self.eve, self.bob):
             assert not late.is_lost  # its clock stands still
             late.renew()
             assert late.is_lost
@@ -104,7 +119,7 @@ class TestNoneFree:
         held.release(clean=True)
 
     def test_who_lives_is_left_alone(self, clock: SteppedClock) -> None:
-        self.blobs.delete([self.ada.key])
+        self.blobs.delete([self.eve.key])
         renewing = RenewingClock(self.bob)
         held = lease(self.blobs, renewing, wait=60.0)
         assert (held.first, held.count) == (0, 3)
@@ -114,7 +129,7 @@ class TestNoneFree:
         renewing.stop(held)
 
     def test_what_is_released_is_taken_at_the_next_look(self) -> None:
-        releasing = RenewingClock(self.bob, self.ada)
+        releasing = RenewingClock(self.bob, self.eve)
         held = lease(self.blobs, releasing, wait=60.0)
         assert releasing.now() == 5.0
         releasing.stop(held)
@@ -122,7 +137,7 @@ class TestNoneFree:
     def test_what_another_has_begun_to_take_is_taken_at_once(
         self, clock: SteppedClock
     ) -> None:
-        self.blobs.put(self.ada.key, TAKEN)
+        self.blobs.put(self.eve.key, TAKEN)
         held = lease(self.blobs, clock, count=5)
         assert held.first == 0
         held.release(clean=True)

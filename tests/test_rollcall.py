@@ -19,12 +19,25 @@ def test_the_roll_is_called_until_all_have_started() -> None:
 
 def test_who_is_missing_is_invited_by_the_roots_of_what_is_missing() -> None:
     roll = RollCall(8, 3, START)
+    assert not roll.take({0, 2, 4, 5}).invite
     assert list(roll.take({0, 2, 4, 5}).invite) == [1, 3]  # rank 1 starts 6 and 7
+    assert not roll.take({0, 1, 2, 4, 5, 6, 7}).invite
     assert list(roll.take({0, 1, 2, 4, 5, 6, 7}).invite) == [3]
+
+
+def test_nobody_is_invited_again_while_more_and_more_start() -> None:
+    roll = RollCall(16, 4, START)
+    for count in (3, 7, 12):
+        assert roll.take(range(count)) == Missing()
+
+
+def test_all_are_invited_again_if_nobody_has_started() -> None:
+    assert list(RollCall(3, 3, START).take(()).invite) == [0, 1, 2]
 
 
 def test_calls_come_one_after_the_other_and_the_last_after_all_invitations() -> None:
     roll, calls = RollCall(2, 2, START), []
+    roll.take({0})
     while (missing := roll.take({0})).error is None:
         assert list(missing.invite) == [1]
         calls.append(roll.next_call)

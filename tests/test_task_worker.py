@@ -96,6 +96,8 @@ class HeldLine:
     def wake(self) -> None:
         self._inward.put(None)
 
+    def stop_reading(self) -> None: ...
+
     def close(self) -> None: ...
 
     # The test's side.
@@ -145,6 +147,7 @@ class Stage:
         with ThreadPoolExecutor(1) as pool:
             acted = pool.submit(act)
             self.worker.serve()
+            self.worker.leave()
             acted.result()
         return line
 

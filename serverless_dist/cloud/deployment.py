@@ -4,6 +4,7 @@ It is written when all else is there: who can read it finds everything that it n
 """
 
 import json
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -75,6 +76,7 @@ class Deployment:
             values["functions"] = {int(mb): n for mb, n in values["functions"].items()}
             values["topic_arns"] = tuple(values["topic_arns"])
             values["secret"] = bytes.fromhex(values["secret"])
+            values["mailboxes"] = operator.index(values["mailboxes"])
             return cls(**values)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             # Not the original error's text: it may quote the record.

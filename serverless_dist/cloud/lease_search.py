@@ -12,7 +12,12 @@ from serverless_dist.cloud.lease_table import (
     lifeline_key,
 )
 from serverless_dist.cloud.lease_tenure import Tenure
-from serverless_dist.cloud.lifeline import TAKEN, TAKEOVER_SECONDS, Silence
+from serverless_dist.cloud.lifeline import (
+    TAKEN,
+    TAKEOVER_SECONDS,
+    Silence,
+    is_beat,
+)
 from serverless_dist.cloud.services import Blobs, Clock
 from serverless_dist.errors import CloudError, ServerlessDistError
 
@@ -63,13 +68,29 @@ class LeaseSearch:
         ]
         more = len(described) - _NAMED
         named = [*described[:_NAMED], *([f"{more} more"] if more > 0 else [])]
+        advice = (
+            "this program itself holds some: deploy with more --ranks"
+            if self.is_hopeless
+            else "wait for a job to end, as SERVERLESS_DIST_MAILBOX_WAIT=60 does (one"
+            f" that is dead is given up after {TAKEOVER_SECONDS:.0f} s of silence), or"
+            " deploy with more --ranks"
+        )
         msg = (
             f"{self._count} mailboxes in a row are asked for, and none are free of the"
-            f" fabric's {self._mailboxes} after {waited:.0f} s; held are"
-            f" {', '.join(named)}: wait for a job to end (one that is dead is given up"
-            f" after {TAKEOVER_SECONDS:.0f} s of silence), or deploy with more --ranks"
+            f" deployment's {self._mailboxes} after {waited:.0f} s; held are"
+            f" {', '.join(named)}: {advice}"
         )
         return CloudError(msg, retryable=True)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether there is no room beside what this program holds, whoever ends."""
+        own = tuple(
+            entry
+            for entry in self._others
+            if entry.holder == self._holder and self._has_lifeline(entry)
+        )
+        return allocate(own, self._mailboxes, self._count) is None
 
     def _take(self) -> Tenure | None:
         while True:
@@ -135,6 +156,10 @@ class LeaseSearch:
             return True
         is_silent = silence.seconds >= TAKEOVER_SECONDS
         return is_silent and self._blobs.swap(key, content, TAKEN)
+
+    def _has_lifeline(self, entry: LeaseEntry) -> bool:
+        seen = self._silences.get(entry.id)
+        return seen is not None and is_beat(seen.content, entry.id)
 
     def _silence(self, lease: str) -> float:
         seen = self._silences.get(lease)

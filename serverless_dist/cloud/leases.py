@@ -216,7 +216,7 @@ def acquire(
     began = clock.now()
     while (tenure := search.attempt()) is None:
         waited = clock.now() - began
-        if waited >= wait:
+        if waited >= wait or search.is_hopeless:
             raise search.failure(waited)
         clock.sleep(min(_LOOK_SECONDS, wait - waited))
     return Lease(tenure, clock)

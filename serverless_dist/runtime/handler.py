@@ -8,6 +8,7 @@ import logging
 from serverless_dist.config import FunctionConfig
 from serverless_dist.runtime.environment import Context, Environment
 
+logging.basicConfig()  # it changes nothing under AWS's own runtime client
 logging.getLogger("serverless_dist").setLevel(logging.INFO)
 _environment = Environment(FunctionConfig.from_env())
 

@@ -2,9 +2,10 @@
 
 1. An invocation may be lost, or wait as long as Lambda keeps it when it is busy. So the
    roll is called some seconds after the start: every rank that runs has put its claim.
-2. Who is missing is invited again, which is safe: the second start of a rank ends at
-   once. Of a subtree, its root is invited; it invites the others.
-3. Who is still missing after the longest time that an invitation lives never comes.
+2. While more and more have started, the others are only slow.
+3. Then who is missing is invited again, which is safe: the second start of a rank ends
+   at once. Of a subtree, its root is invited; it invites the others.
+4. Who is still missing after the longest time that an invitation lives never comes.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,7 +16,7 @@ from serverless_dist.cloud.limits import LAMBDA_EVENT_AGE
 from serverless_dist.errors import RankDiedError
 from serverless_dist.runtime.tree import roots
 
-_CALLS = (10.0, 25.0, 45.0)  # seconds after the start
+_CALLS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)  # seconds after the start
 _LAST = LAMBDA_EVENT_AGE + 15.0
 
 
@@ -42,6 +43,7 @@ class RollCall:
         self._size = size
         self._branching = branching
         self._started = started
+        self._most = 0  # that were present at a call
         self._left = [started + seconds for seconds in (*_CALLS, _LAST)]
 
     @property
@@ -57,6 +59,10 @@ class RollCall:
             self._left.clear()
             return Missing()
         if self._left:
+            is_growing = len(present) > self._most
+            self._most = max(self._most, len(present))
+            if is_growing:
+                return Missing()
             return Missing(invite=roots(missing, self._branching))
         others = f", nor did {len(missing) - 1} more" if missing[1:] else ""
         summary = (

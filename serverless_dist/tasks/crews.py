@@ -28,8 +28,8 @@ class Crew(Protocol):
         """End a worker, whatever it does, also one that is being started."""
         ...
 
-    def leave(self, worker: int) -> None:
-        """Take note that a worker has said farewell."""
+    def is_gone(self, worker: int) -> bool:
+        """Return whether a worker that has said farewell is gone by that."""
         ...
 
     def forget(self, worker: int) -> None:
@@ -78,8 +78,10 @@ class ProcessCrew:
         if payload is not None:
             self._functions.kill(payload)
 
-    def leave(self, worker: int) -> None:
-        """Do nothing: the end of its process is told of."""
+    def is_gone(self, worker: int) -> bool:
+        """Return False: the end of its process is told of."""
+        del worker
+        return False
 
     def forget(self, worker: int) -> None:
         """Give back what is held of a worker that has ended."""
@@ -128,9 +130,10 @@ class FunctionCrew:
         self._hub.send({worker: [(pack([Die()]),)]})
         self._tell(worker, "was told to end")
 
-    def leave(self, worker: int) -> None:
-        """Take the farewell for the end."""
-        self._tell(worker, "has ended")
+    def is_gone(self, worker: int) -> bool:
+        """Return True: it reads nothing any more."""
+        del worker
+        return True
 
     def forget(self, worker: int) -> None:
         """Do nothing: nothing is held."""

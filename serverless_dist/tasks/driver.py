@@ -244,7 +244,8 @@ class Driver:
             return
         if type(event) is Bye:
             self._add_usage(unpack_usage(event.usage))
-            self._crew.leave(client)
+            if self._crew.is_gone(client):
+                self._lose(client, "has ended")
         self._carry_out(self._lifecycle.handle(client, event, time.monotonic()))
 
     def _carry_out(self, instructions: Iterable[Instruction]) -> None:

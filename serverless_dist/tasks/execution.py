@@ -8,7 +8,8 @@ from asyncio import base_events, runners
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from serverless_dist.errors import CloudError, UnpicklableError
+from serverless_dist.errors import CloudError, DeadlineError, UnpicklableError
+from serverless_dist.runtime.guard import Abandoned, OutOfTime
 from serverless_dist.tasks import arguments, refs
 from serverless_dist.tasks.arguments import pack_value, unpack_arguments
 from serverless_dist.tasks.client import Client
@@ -92,6 +93,8 @@ class Executor:
         ------
         Interruption
             The task was interrupted.
+        Abandoned
+            The session is over.
         """
         spec = order.spec
         started = time.perf_counter()
@@ -103,9 +106,11 @@ class Executor:
                 length = self._stream(order.attempt, self._call(order))
             else:
                 values = self._split(self._call(order), spec.num_returns)
-        except Interruption:
+        except (Abandoned, Interruption):
             raise
         except BaseException as error:
+            if isinstance(error, OutOfTime):
+                error = DeadlineError(str(error)).with_traceback(error.__traceback__)
             failure = failure_of_exception(spec.name, error, _HIDDEN)
             values = (failed(failure),)
             is_retryable = isinstance(error, self._worth_retrying(spec.code))

@@ -71,6 +71,10 @@ class Line(Protocol):
         """Make the `receive` that another thread is in return soon."""
         ...
 
+    def stop_reading(self) -> None:
+        """Leave what comes from now on to whoever reads here next; sends go on."""
+        ...
+
     def close(self) -> None:
         """Give back what is held; what was sent stays sent. Twice is no error."""
         ...

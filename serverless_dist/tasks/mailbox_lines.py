@@ -255,6 +255,10 @@ class MailboxLine:
         """Make `receive` return soon; this needs no request."""
         self._reader.wake()
 
+    def stop_reading(self) -> None:
+        """Leave what comes from now on to whoever reads here next; sends go on."""
+        self._reader.close()
+
     def close(self) -> None:
         """Stop polling and delete what was received."""
         self._reader.close()

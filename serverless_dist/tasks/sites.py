@@ -31,7 +31,7 @@ from serverless_dist.runtime.clouds import (
 from serverless_dist.tasks.crews import Crew, FunctionCrew, ProcessCrew, Tell
 from serverless_dist.tasks.lines import Hub
 from serverless_dist.tasks.mailbox_lines import MailboxHub
-from serverless_dist.tasks.messages import DRIVER
+from serverless_dist.tasks.messages import DRIVER, Bye, unpack
 from serverless_dist.tasks.places import CloudPlace, LocalPlace, Place, objects_of
 from serverless_dist.tasks.socket_lines import SocketHub
 from serverless_dist.tasks.store import BlobStore, SharedStore, Store
@@ -45,6 +45,7 @@ _MAILBOXES = 64
 _IDLE_SECONDS = 10.0  # then a worker costs more than it saves: a start is a second
 _INVOKE = {"lambda:Invoke": 1}
 _HAUNTED_SECONDS = 60.0  # more than a request waits at a mailbox
+_GOODBYE = 6.0  # seconds that workers may take to see that the session is over
 _GRACE = 1.0  # seconds that a word may take after the end of its worker
 
 
@@ -263,12 +264,22 @@ class CloudSite:
         self._stack.close()
 
     def _stop(self) -> None:
-        """Let the mailboxes go at once if no worker reads them; else they lapse."""
-        if has_functions(self._opened):
-            if self._taken or self._haunted:
-                self._opened.stop()
-            else:
-                self._opened.vacate()
+        """Stop all workers; let the mailboxes go if all say that they have ended."""
+        if not has_functions(self._opened):
+            return
+        # Before the claims are removed: who starts now finds a claim or no lifeline.
+        self._opened.stop()
+        until = time.monotonic() + _GOODBYE
+        while self._taken and (left := until - time.monotonic()) > 0:
+            try:
+                bodies = self._hub.receive(left)
+            except ServerlessDistError:  # then they lapse
+                return
+            for worker, body in bodies:
+                if any(type(each) is Bye for each in unpack(body)):
+                    self.release(worker, is_certain=True)
+        if not self._taken and not self._haunted:
+            self._opened.vacate()
 
     def _remove_blobs(self) -> None:
         """Remove what the session has put; on AWS what stays expires after a day."""

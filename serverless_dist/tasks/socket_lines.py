@@ -286,6 +286,9 @@ class SocketLine:
         with suppress(OSError):
             self._waker.send(b"w")
 
+    def stop_reading(self) -> None:
+        """Do nothing: nobody reads here next."""
+
     def close(self) -> None:
         """Close the sockets."""
         for end in (self._end, self._woken, self._waker):

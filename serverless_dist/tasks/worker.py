@@ -21,6 +21,7 @@ import msgpack
 
 from serverless_dist.cloud import Cloud, Meter, Usage
 from serverless_dist.cloud.aws_address import AwsAddress
+from serverless_dist.errors import ServerlessDistError
 from serverless_dist.runtime.envelope import Envelope
 from serverless_dist.runtime.surroundings import Surroundings
 from serverless_dist.runtime.versions import versions
@@ -73,7 +74,9 @@ def handler(payload: bytes) -> bytes:
         line, store = invitation.place.open(
             invitation.key, invitation.worker, meter, stack
         )
-        _Worker(invitation, line, store, meter).serve()
+        worker = _Worker(invitation, line, store, meter)
+        stack.callback(worker.leave)
+        worker.serve()
     return b""
 
 
@@ -101,8 +104,10 @@ class WorkerPart:
                 surroundings.cloud, invitation.key, invitation.worker, stack
             )
             stack.callback(set_client, None)
-            stack.enter_context(surroundings.guarded(lambda: None))
-            _Worker(invitation, line, store, surroundings.meter).serve()
+            worker = _Worker(invitation, line, store, surroundings.meter)
+            stack.callback(worker.leave)
+            with surroundings.guarded(lambda: None):
+                worker.serve()
 
     def mourn(self, cloud: Cloud, how: str) -> None:
         """Tell the driver how the worker has ended, since it cannot itself."""
@@ -140,14 +145,16 @@ class _Worker:
         self._heard = time.monotonic()
         self._retire_at = _retirement(invitation)
         self._main = threading.get_ident()
+        self._reader = Thread(
+            target=self._read, name="serverless_dist line", daemon=True
+        )
 
     def serve(self) -> None:
         """Run tasks until the driver says stop, or is gone."""
         set_client(self._client)
         signal.signal(signal.SIGINT, self._interrupt)
         self._outbox.post(Hello(os.getpid(), dict(versions())), urgent=True)
-        reader = Thread(target=self._read, name="serverless_dist line", daemon=True)
-        reader.start()
+        self._reader.start()
         while self._steps.get() != "stop":
             if self._is_retiring:
                 self._retire()
@@ -155,10 +162,16 @@ class _Worker:
             if (order := self._next()) is not None:
                 self._run(order)
             self._gone += 1
+
+    def leave(self) -> None:
+        """Say farewell, once nothing here reads the mailbox any more."""
         self._is_ending = True
-        self._outbox.post(Bye(_pack_usage(self._meter.usage())), urgent=True)
         self._line.wake()
-        reader.join(_FAREWELL)
+        if self._reader.ident is not None:
+            self._reader.join(_FAREWELL)
+        with suppress(ServerlessDistError):  # the driver may be gone
+            self._line.stop_reading()
+            self._outbox.post(Bye(_pack_usage(self._meter.usage())), urgent=True)
 
     # The main thread.
 

@@ -21,7 +21,7 @@ from serverless_dist.integrations.mpi_scripts import (
 )
 from serverless_dist.runtime import run
 from serverless_dist.runtime.clouds import check_cloud
-from serverless_dist.runtime.launch import LOCAL
+from serverless_dist.runtime.settings import LOCAL
 
 Program = Callable[..., None]
 

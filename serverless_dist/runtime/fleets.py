@@ -1,5 +1,6 @@
 """Where the ranks of a job run: processes of this machine, or functions of Lambda."""
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Protocol
 
 from serverless_dist.cloud import Blobs
 from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
+from serverless_dist.cloud.local import private_directory
 from serverless_dist.cloud.processes import Ending, ProcessFunctions
 from serverless_dist.errors import CloudError, ServerlessDistError
 from serverless_dist.runtime.clouds import FunctionCloud, check_lease
@@ -64,16 +66,24 @@ class ProcessFleet:
     preload
         Modules that are imported once for all.
     scratch
-        What is to be removed if this process is killed.
+        What else is to be removed if this process is killed.
     """
 
     def __init__(
         self, tell: Tell, *, preload: Sequence[str], scratch: Sequence[Path]
     ) -> None:
         self._tell = tell
-        self._functions = ProcessFunctions(
-            HANDLER, on_end=self._tell_end, preload=preload, scratch=scratch
-        )
+        self._sockets = private_directory()
+        try:
+            self._functions = ProcessFunctions(
+                HANDLER,
+                on_end=self._tell_end,
+                preload=preload,
+                scratch=[self._sockets, *scratch],
+            )
+        except BaseException:
+            self._remove_sockets()
+            raise
 
     def __repr__(self) -> str:
         return f"<ProcessFleet {self._functions!r}>"
@@ -81,7 +91,8 @@ class ProcessFleet:
     def start(self, first: Invitation) -> None:
         """Start all ranks; `first` is the invitation of rank 0."""
         for rank in range(first.size):
-            self._functions.invoke(replace(first, rank=rank).pack())
+            invitation = replace(first, rank=rank, sockets=self._sockets)
+            self._functions.invoke(invitation.pack())
 
     def next_check(self) -> float:
         """Return infinity: a process that does not start is told of."""
@@ -96,6 +107,10 @@ class ProcessFleet:
         # An interpreter that ends runs what was left to its end: threads, atexit.
         self._functions.join(min(seconds, LAMBDA_TIMEOUT))
         self._functions.close()
+        self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
+        shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _tell_end(self, ending: Ending) -> None:
         """Tell that a process is gone."""

@@ -22,7 +22,7 @@ class Invitation:
         The job's id and secret.
     rank, size
         The rank and the number of ranks.
-    address, channel, sockets
+    address, channel
         How to reach the others.
     code, inline, digest
         The key of the blob with the function and its arguments, or that itself if it
@@ -35,6 +35,8 @@ class Invitation:
         The algorithms that collectives have to use, by the collective's name.
     versions
         What the driver has.
+    sockets
+        Where those of the direct channel are, on one machine.
     branching
         How many others a rank starts at most; see `tree`. 0: none.
     """
@@ -44,7 +46,6 @@ class Invitation:
     size: int
     address: Address
     channel: str
-    sockets: Path
     code: str
     inline: bytes
     digest: bytes
@@ -53,6 +54,7 @@ class Invitation:
     wants_progress: bool
     algorithms: Mapping[str, str]
     versions: Mapping[str, str]
+    sockets: Path = Path()
     branching: int = 0
 
     def fields(self) -> dict[str, Any]:

@@ -1,9 +1,6 @@
 """Start ranks, watch them, and give back what they return: `run`."""
 
 import hashlib
-import operator
-import resource
-import shutil
 import sys
 import threading
 import time
@@ -15,13 +12,9 @@ from typing import Any, TypeVar
 
 from serverless_dist.cloud import Meter, MeteredCloud, Usage
 from serverless_dist.cloud.attempts import within
-from serverless_dist.cloud.local import private_directory
-from serverless_dist.comm.algorithms import named
 from serverless_dist.config import Config
-from serverless_dist.errors import ServerlessDistError, TaskCancelledError, UsageError
-from serverless_dist.runtime.channels import DIRECT, check_channel
+from serverless_dist.errors import ServerlessDistError, TaskCancelledError
 from serverless_dist.runtime.clouds import (
-    check_cloud,
     has_functions,
     new_key,
     open_cloud,
@@ -40,17 +33,15 @@ from serverless_dist.runtime.invitation import Invitation
 from serverless_dist.runtime.job import Job
 from serverless_dist.runtime.modules import Modules, beside_script
 from serverless_dist.runtime.report import Report
+from serverless_dist.runtime.settings import AWS, LOCAL, Settings, check_settings
 from serverless_dist.runtime.versions import versions
 
 T = TypeVar("T")
 
-_FILES, _FILES_PER_RANK = 32, 3  # open files of the driver: its own, for each rank
 _GLANCE = 0.2  # seconds
-_LONGEST = 1e9  # seconds, thirty years: what clocks and locks can count
 _GOODBYE = 1.0  # seconds that a long poll may take to see that its cloud is closed
 _COURTESY = 5.0  # seconds for what is left to the cloud's own expiry otherwise
 _SHORT = 65_536  # bytes of code that travel in each invitation: no more than a request
-LOCAL, AWS = "local", "aws"
 
 
 class Results(list[T]):
@@ -59,17 +50,6 @@ class Results(list[T]):
     def __init__(self, values: Sequence[T], report: Report) -> None:
         super().__init__(values)
         self.report = report
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """What is asked for, checked."""
-
-    ranks: int
-    cloud: str
-    channel: str
-    timeout: float
-    config: Config
 
 
 def run(
@@ -131,7 +111,7 @@ def run(
     >>> run(lambda comm: comm.allreduce(comm.rank), ranks=3, channel="direct")
     [3, 3, 3]
     """
-    settings = _check(function, ranks, cloud, channel, timeout, config)
+    settings = check_settings(function, ranks, cloud, channel, timeout, config)
     # On another machine, the modules beside the caller's script are not there.
     modules = None if settings.cloud == LOCAL else _modules()
     code = pack_code(function, args, modules)
@@ -142,72 +122,6 @@ def run(
 
 def _modules() -> Modules:
     return beside_script(list(sys.modules.values()), sys.modules.get("__main__"))
-
-
-def _check(
-    function: Function,
-    ranks: int,
-    cloud: str | None,
-    channel: str | None,
-    timeout: float | None,
-    config: Config | None,
-) -> _Settings:
-    config = Config.from_env() if config is None else config
-    if not isinstance(config, Config):
-        msg = f"config is a {type(config).__qualname__}: give a Config"
-        raise UsageError(msg)
-    if not callable(function):
-        msg = f"run takes a function of a communicator, not {function!r}"
-        raise UsageError(msg)
-    for collective, name in config.algorithms.items():
-        named(collective, name)
-    cloud = check_cloud(config.cloud if cloud is None else cloud)
-    channel = check_channel(config.channel if channel is None else channel)
-    if channel == DIRECT and cloud != LOCAL:
-        msg = (
-            "the direct channel needs ranks on one machine: use queue, object or"
-            f" hybrid on {cloud}"
-        )
-        raise UsageError(msg)
-    return _Settings(
-        ranks=_check_ranks(ranks, cloud),
-        cloud=cloud,
-        channel=channel,
-        timeout=_check_timeout(config.timeout if timeout is None else timeout),
-        config=config,
-    )
-
-
-def _check_ranks(ranks: object, cloud: str) -> int:
-    try:
-        count = operator.index(ranks)  # type: ignore[arg-type]
-    except TypeError:
-        count = 0
-    if isinstance(ranks, bool) or count < 1:
-        msg = f"cannot run {ranks!r} ranks: ask for 1 or more"
-        raise UsageError(msg)
-    if cloud != LOCAL:
-        return count
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = count * _FILES_PER_RANK + _FILES
-    if most != resource.RLIM_INFINITY and files > most:
-        msg = (
-            f"{count} ranks need about {files:,} open files, but the limit is"
-            f" {most:,}: ask for fewer ranks, or raise it with ulimit -n"
-        )
-        raise UsageError(msg)
-    return count
-
-
-def _check_timeout(timeout: object) -> float:
-    try:
-        seconds = float(timeout)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        seconds = 0.0
-    if isinstance(timeout, str) or not seconds > 0:
-        msg = f"cannot run for {timeout!r} s: give a timeout above 0"
-        raise UsageError(msg)
-    return min(seconds, _LONGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +156,7 @@ class _Run:
     """One run: what it opens, `stack` closes, the ranks first and the cloud last."""
 
     def __init__(
-        self, settings: _Settings, preload: Sequence[str], stack: ExitStack
+        self, settings: Settings, preload: Sequence[str], stack: ExitStack
     ) -> None:
         self._settings = settings
         self._meter = Meter()
@@ -255,8 +169,6 @@ class _Run:
         self._prefix = f"{self._key.job.hex()}/"
         self._cloud = MeteredCloud(cloud, self._meter)
         stack.callback(within, _COURTESY, self._remove_blobs)
-        self._sockets = private_directory()
-        stack.callback(shutil.rmtree, self._sockets, ignore_errors=True)
         desk = ControlDesk(size, self._cloud, self._key)
         self._desk = stack.enter_context(closing(desk))
         # A cloud that hangs lets the desk go when it is closed.
@@ -265,8 +177,9 @@ class _Run:
         if has_functions(cloud):
             self._fleet = FunctionFleet(cloud, desk.put, self._cloud.blobs)
         else:
-            scratch = [self._sockets, *scratch_of(cloud)]
-            self._fleet = ProcessFleet(desk.put, preload=preload, scratch=scratch)
+            self._fleet = ProcessFleet(
+                desk.put, preload=preload, scratch=scratch_of(cloud)
+            )
         self._patience = 0.0  # of ranks that are done
         self._job: Job | None = None
         stack.callback(lambda: self._fleet.end(self._patience, self._have_left))
@@ -287,7 +200,6 @@ class _Run:
                 size=settings.ranks,
                 address=self._opened.address,
                 channel=settings.channel,
-                sockets=self._sockets,
                 code="" if is_short else self._prefix + "code",
                 inline=code if is_short else b"",
                 digest=hashlib.sha256(code).digest(),

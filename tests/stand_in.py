@@ -1,12 +1,8 @@
 """A stand-in for AWS that checks signatures, policies and TLS: ministack, AUTH=true."""
 
 import copy
-import http.client
 import json
 import os
-import socket
-import ssl
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,7 +14,7 @@ import pytest
 from serverless_dist.cloud.attempts import call
 from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.cloud.aws_address import FabricNames
-from tests.conftest import MINISTACK, _end_with_parent
+from tests.ministack import find_ministack, started
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -91,16 +87,9 @@ class StandIn:
 
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    venv = os.environ.get(MINISTACK)
-    if venv is None:
-        pytest.skip(f"{MINISTACK} is not set to what .ci/ministack prints")
-    scratch = tmp_path_factory.mktemp("stand_in")
-    for _ in range(3):  # somebody may take the port before it does
-        with running(Path(venv), scratch) as found:
-            if found is not None:
-                yield found
-                return
-    pytest.fail((scratch / "log").read_text())
+    venv = find_ministack()
+    with running(venv, tmp_path_factory.mktemp("stand_in")) as found:
+        yield found
 
 
 def with_batches(policy: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,56 +121,9 @@ def allow_batches(stand_in: StandIn, name: str) -> None:
 
 
 @contextmanager
-def running(venv: Path, scratch: Path) -> Iterator[StandIn | None]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    settings = {
-        "AUTH": "true",
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "LAMBDA_ACCOUNT_CONCURRENCY": "1000",
-        "LOG_LEVEL": "WARNING",
-        "TMPDIR": str(scratch),
-        "USE_SSL": "1",
-    }
-    with (
-        (scratch / "log").open("wb") as log,
-        subprocess.Popen(
-            [venv / "bin" / "ministack"],
-            cwd=scratch,
-            env=clean | settings,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            preexec_fn=_end_with_parent,
-        ) as process,
-    ):
-        try:
-            certificate = scratch / "ministack-tls" / "server.crt"
-            url = f"https://127.0.0.1:{port}"
-            answers = _answers(process, port)
-            yield StandIn(url, certificate) if answers else None
-        finally:
-            process.kill()
-
-
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Return once the server answers (True) or has ended (False)."""
-    trusting = ssl._create_unverified_context()
-    while True:
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", port, timeout=10, context=trusting
-        )
-        with closing(connection):
-            try:
-                connection.request("GET", "/_ministack/health")
-                return connection.getresponse().status == 200
-            except OSError:
-                pass
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        return False
+def running(venv: Path, scratch: Path) -> Iterator[StandIn]:
+    """Run a stand-in that checks signatures, policies and TLS."""
+    settings = {"AUTH": "true", "USE_SSL": "1", "LAMBDA_ACCOUNT_CONCURRENCY": "1000"}
+    with started(venv, scratch, settings) as port:
+        certificate = scratch / "ministack-tls" / "server.crt"
+        yield StandIn(f"https://127.0.0.1:{port}", certificate)

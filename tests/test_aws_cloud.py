@@ -25,7 +25,7 @@ from serverless_dist.cloud.aws import AwsClients, AwsService
 from serverless_dist.cloud.aws_address import AwsAddress, FabricNames
 from serverless_dist.cloud.aws_blobs import S3Blobs
 from serverless_dist.cloud.aws_cloud import AwsCloud
-from serverless_dist.cloud.aws_provision import create, deprovision, provision, remove
+from serverless_dist.cloud.aws_provision import create, remove
 from serverless_dist.cloud.aws_queues import SqsQueue
 from serverless_dist.cloud.emulated import EmulatedCloud
 from serverless_dist.errors import UsageError
@@ -172,17 +172,18 @@ def test_more_mailboxes_than_a_topic_has_filters_share_several_topics(
 
 
 class TestProvisioning:
-    def test_twice_changes_nothing_but_what_is_asked(self, emulator: str) -> None:
-        first = provision("twice", 2, endpoint=emulator)
+    def test_twice_changes_nothing_but_what_is_asked(self, clients: AwsClients) -> None:
+        names = FabricNames("twice")
+        first = create(clients, names, 2)
         with closing(AwsCloud.connect(first)) as cloud:
             cloud.mailboxes[0].send([b"kept"])
             cloud.blobs.put("kept", b"data")
-            grown = provision("twice", 3, endpoint=emulator, visibility=7)
+            grown = create(clients, names, 3, visibility=7)
             assert grown.queue_url_prefix == first.queue_url_prefix
             assert grown.mailboxes == 3
             receive_until(cloud.mailboxes[0], [b"kept"])
             assert cloud.blobs.get("kept") == b"data"
-            deprovision("twice", endpoint=emulator)
+            remove(clients, names)
             with pytest.raises(UsageError, match="AWS has no queue twice-mailbox-0"):
                 cloud.mailboxes[0].send([b"late"])
             with pytest.raises(UsageError, match="AWS has no topic twice-data-0"):
@@ -244,11 +245,11 @@ class TestProvisioning:
     @pytest.mark.parametrize("name", ["", "Lab", "-lab", "lab-", "a_b", "a" * 51])
     def test_impossible_names_are_refused(self, name: str) -> None:
         with pytest.raises(UsageError, match="cannot name a deployment"):
-            provision(name, 1, endpoint="http://127.0.0.1:1")
+            FabricNames(name)
 
-    def test_a_fabric_without_mailboxes_is_refused(self) -> None:
+    def test_a_fabric_without_mailboxes_is_refused(self, clients: AwsClients) -> None:
         with pytest.raises(UsageError, match="0 mailboxes"):
-            provision("lab", 0, endpoint="http://127.0.0.1:1")
+            create(clients, FabricNames("lab"), 0)
 
 
 def test_an_emulated_cloud_cleans_up_on_a_shared_server(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from serverless_dist import Communicator, Config, RankError, run
-from serverless_dist.cloud import Entry, emulated
+from serverless_dist.cloud import Entry, companion
 from serverless_dist.cloud.aws_cloud import AwsCloud
 from serverless_dist.cloud.emulated import EmulatedCloud, EmulatedServer
 from serverless_dist.errors import CloudError, UsageError
@@ -93,9 +93,9 @@ def test_a_missing_moto_is_told_with_what_to_install(
 def test_a_server_that_does_not_start_is_told_and_ended(
     monkeypatch: pytest.MonkeyPatch, boot: str, why: str
 ) -> None:
-    monkeypatch.setattr(emulated, "_BOOT", boot)
+    monkeypatch.setattr(companion, "_BOOT", boot)
     if "read" in boot:
-        monkeypatch.setattr(emulated, "_START_SECONDS", 1.0)
+        monkeypatch.setattr(companion, "_START_SECONDS", 1.0)
     with pytest.raises(CloudError, match=f"did not start: {why}"):
         EmulatedCloud(1)
 

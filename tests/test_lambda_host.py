@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from serverless_dist.cloud import emulated_functions
+from serverless_dist.cloud import companion, emulated_functions
 from serverless_dist.cloud.emulated_functions import LambdaHost
 from serverless_dist.errors import CloudError, UsageError
 from tests.lambda_clients import HANDLER, Caller, Lines, service, wait_for_end
@@ -95,7 +95,7 @@ def test_a_missing_runtime_client_is_told_with_what_to_install(
 def test_a_service_that_does_not_start_says_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(emulated_functions, "_BOOT", "raise OSError('no {parent}')")
+    monkeypatch.setattr(companion, "_BOOT", "raise OSError('no {parent}')")
     with pytest.raises(CloudError, match="did not start: OSError: no ") as error:
         LambdaHost(HANDLER, {})
     assert not error.value.retryable

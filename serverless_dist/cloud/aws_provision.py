@@ -1,22 +1,21 @@
-"""Creating and removing a fabric's queues, topics and bucket on AWS.
+"""Creating and removing queues, topics and bucket one by one: on emulators.
+
+They are set to what the template of a deployment sets them to, since not all emulators
+take such a template.
 
 1. Creating is idempotent: what is there is kept, what is missing is added.
-2. On AWS a new queue can be used after a second, a filter policy works within
-   15 minutes, and the name of a removed queue is blocked for a minute: this belongs
-   long before a job, never on its path.
-3. A queue takes messages from the one topic that serves it, beside what the
+2. A queue takes messages from the one topic that serves it, beside what the
    account's own IAM policies allow, and from nobody else.
-4. Bodies and blobs that nobody fetches are gone after a day.
+3. Bodies and blobs that nobody fetches are gone after a day.
 """
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from serverless_dist.cloud.attempts import (
-    Patience,
     Refusal,
     Service,
     call,
@@ -38,63 +37,6 @@ from serverless_dist.cloud.fabric import (
 )
 from serverless_dist.cloud.limits import MAX_FILTERS, VISIBILITY_TIMEOUT
 
-# A removed queue blocks its name for 60 seconds: CreateQueue, API reference.
-_PATIENCE = Patience(attempts=30, seconds=90.0)
-
-
-def provision(
-    fabric: str,
-    mailboxes: int,
-    *,
-    region: str | None = None,
-    endpoint: str | None = None,
-    visibility: float = VISIBILITY_TIMEOUT,
-) -> AwsAddress:
-    """Create a fabric, or add what is missing, and return where it is.
-
-    Parameters
-    ----------
-    fabric
-        Its name: up to 50 lower-case letters, digits and inner hyphens.
-    mailboxes
-        How many queues it has at least.
-    region
-        The region; None takes the one of the environment or the user's profile.
-    endpoint
-        Where an emulator listens; None is AWS itself.
-    visibility
-        Seconds that a received body stays hidden.
-
-    Raises
-    ------
-    UsageError
-        The name or a number is not possible.
-    CredentialsError
-        There are no usable credentials.
-    CloudError
-        AWS cannot be reached or does not allow it.
-    """
-    with closing(AwsClients(region, endpoint, _PATIENCE)) as clients:
-        return create(clients, FabricNames(fabric), mailboxes, visibility)
-
-
-def deprovision(
-    fabric: str, *, region: str | None = None, endpoint: str | None = None
-) -> None:
-    """Remove all of a fabric's topics, queues, blobs and its bucket.
-
-    Parameters
-    ----------
-    fabric
-        Its name; one that does not exist is no error.
-    region
-        The region; None takes the one of the environment or the user's profile.
-    endpoint
-        Where an emulator listens; None is AWS itself.
-    """
-    with closing(AwsClients(region, endpoint, _PATIENCE)) as clients:
-        remove(clients, FabricNames(fabric))
-
 
 def create(
     clients: AwsClients,
@@ -102,7 +44,19 @@ def create(
     mailboxes: int,
     visibility: float = VISIBILITY_TIMEOUT,
 ) -> AwsAddress:
-    """Create a fabric with these clients; see `provision`."""
+    """Create a fabric, or add what is missing, and return where it is.
+
+    Parameters
+    ----------
+    clients
+        Those of the emulator.
+    names
+        What its parts are called.
+    mailboxes
+        How many queues it has at least.
+    visibility
+        Seconds that a received body stays hidden.
+    """
     # The topics tell the account, which the policies of the queues need.
     arns = [
         _create_topic(clients, names.topic(index))
@@ -133,7 +87,7 @@ def create(
 
 
 def remove(clients: AwsClients, names: FabricNames) -> None:
-    """Remove a fabric with these clients; see `deprovision`."""
+    """Remove all of a fabric; one that does not exist is no error."""
     topics = [
         topic["TopicArn"]
         for topic in _pages(clients.sns, "list_topics", "Topics")

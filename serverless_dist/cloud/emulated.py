@@ -4,14 +4,10 @@ import importlib.util
 import os
 import platform
 import secrets
-import selectors
-import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryFile
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -19,6 +15,7 @@ from serverless_dist.cloud.aws import AwsClients
 from serverless_dist.cloud.aws_address import FabricNames
 from serverless_dist.cloud.aws_blobs import S3Blobs
 from serverless_dist.cloud.aws_provision import create, remove
+from serverless_dist.cloud.companion import Companion
 from serverless_dist.cloud.deployment import (
     HANDLER,
     RECORD_KEY,
@@ -28,26 +25,15 @@ from serverless_dist.cloud.deployment import (
 from serverless_dist.cloud.emulated_functions import LambdaHost
 from serverless_dist.cloud.leased import LeasedCloud
 from serverless_dist.cloud.limits import VCPU_MEMORY_MB, VISIBILITY_TIMEOUT
-from serverless_dist.errors import CloudError, UsageError
+from serverless_dist.errors import UsageError
 
-_START_SECONDS = 30.0  # it takes less than one, but not on a busy machine
 _STOP_SECONDS = 2.0
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64"}  # as AWS calls them
-# By its path: to import it by name would import this whole package there, too.
 _HOST = os.fspath(Path(__file__).with_name("moto_host.py"))
-_BOOT = (
-    "import runpy, sys; sys.path[:] = {path!r}; "
-    "runpy.run_path({host!r})['main']({parent})"
-)
 
 
-class EmulatedServer:
-    """A moto server on a free port of 127.0.0.1; it ends with this process.
-
-    It runs in a session of its own, so that Ctrl-C does not take it away from those
-    who still have to clean up. A missing moto is a `UsageError`, a server that does
-    not start a `CloudError`.
-    """
+class EmulatedServer(Companion):
+    """A moto server; a missing moto is a `UsageError`. See `Companion`."""
 
     def __init__(self) -> None:
         for module in ("moto", "flask_cors"):
@@ -57,72 +43,7 @@ class EmulatedServer:
                     " pip install 'serverless_dist[emulated]'"
                 )
                 raise UsageError(msg)
-        self._log = TemporaryFile()  # noqa: SIM115 - closed by close()
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                _BOOT.format(path=sys.path, host=_HOST, parent=os.getpid()),
-            ],
-            stdin=subprocess.PIPE,  # its lifeline
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            # Credentials have no business there.
-            env={k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
-            start_new_session=True,
-        )
-        try:
-            self.endpoint = f"http://127.0.0.1:{self._read_port()}"
-        except BaseException:
-            self.close()
-            raise
-
-    def __repr__(self) -> str:
-        state = "running" if self._process.poll() is None else "ended"
-        return f"<EmulatedServer at {self.endpoint}, {state}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int:
-        """The process of the server."""
-        return self._process.pid
-
-    def close(self) -> None:
-        """End the server: SIGTERM, two seconds, SIGKILL; twice is no error."""
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for file in (self._process.stdin, self._process.stdout, self._log):
-            if file is not None:
-                file.close()
-
-    def _read_port(self) -> int:
-        """Wait until the server listens and return its port."""
-        stdout = self._process.stdout
-        assert stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(stdout, selectors.EVENT_READ)
-            line = stdout.readline() if selector.select(_START_SECONDS) else b""
-        if line:
-            return int(line)
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").splitlines()
-        why = lines[-1] if lines else f"no answer within {_START_SECONDS:.0f} s"
-        msg = f"the emulated cloud did not start: {why}"
-        raise CloudError(msg, retryable=False)
+        super().__init__("the emulated cloud", _HOST, patience=_STOP_SECONDS)
 
 
 class EmulatedFabric:

@@ -7,30 +7,23 @@ The process runs `testing/lambda_host.py`; what it is told is the line of JSON t
 import importlib.util
 import json
 import os
-import selectors
 import shutil
-import subprocess
 import sys
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile, mkdtemp
-from types import MappingProxyType, TracebackType
+from tempfile import mkdtemp
+from types import MappingProxyType
 from typing import Self
 
+from serverless_dist.cloud.companion import Companion
 from serverless_dist.cloud.limits import LAMBDA_EVENT_AGE, LAMBDA_TIMEOUT
-from serverless_dist.errors import CloudError, UsageError
+from serverless_dist.errors import UsageError
 
-_START_SECONDS = 30.0  # it takes half of one, but not on a busy machine
 _STOP_SECONDS = 5.0  # it has processes to kill and directories to remove
 _CONCURRENCY = 1_000  # of an account: Lambda quotas
 _HOST = os.fspath(
     Path(__file__).parent.parent.joinpath("testing", "lambda_host.py").resolve()
-)
-_BOOT = (
-    "import runpy, sys; sys.path[:] = {path!r}; "
-    "runpy.run_path({host!r})['main']({parent})"
 )
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -88,14 +81,11 @@ class LambdaSettings:
         return cls(**fields | {"faults": Faults(**fields["faults"])})
 
 
-class LambdaHost:
-    """An emulated Lambda on a free port of 127.0.0.1; it ends with this process.
+class LambdaHost(Companion):
+    """An emulated Lambda; a missing awslambdaric is a `UsageError`. See `Companion`.
 
     Handlers run under AWS's own runtime client, each environment in a process of its
-    own; see `serverless_dist.testing.lambda_service`. It is in a session of its own,
-    so that Ctrl-C does not take it away from those who still have to clean up. A
-    missing awslambdaric is a `UsageError`, a service that does not start a
-    `CloudError`.
+    own; see `serverless_dist.testing.lambda_service`.
 
     Parameters
     ----------
@@ -170,76 +160,19 @@ class LambdaHost:
             destinations=dict(destinations),
             faults=faults or Faults(),
         )
-        self._log = TemporaryFile()  # noqa: SIM115 - closed by close()
-        self._process = self._start(echo=echo)
         try:
-            self.endpoint = f"http://127.0.0.1:{self._introduce(settings)}"
+            super().__init__(
+                "the emulated Lambda",
+                _HOST,
+                told=settings.pack(),
+                patience=_STOP_SECONDS,
+                echo=echo,
+            )
         except BaseException:
-            self.close()
+            shutil.rmtree(self._scratch, ignore_errors=True)
             raise
-
-    def __repr__(self) -> str:
-        state = "running" if self._process.poll() is None else "ended"
-        return f"<LambdaHost at {self.endpoint}, {state}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int:
-        """The process of the service."""
-        return self._process.pid
 
     def close(self) -> None:
         """End the service and all environments; twice is no error."""
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for file in (self._process.stdin, self._process.stdout, self._log):
-            if file is not None:
-                file.close()
+        super().close()
         shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def _start(self, *, echo: bool) -> subprocess.Popen[bytes]:
-        boot = _BOOT.format(path=sys.path, host=_HOST, parent=os.getpid())
-        return subprocess.Popen(
-            [sys.executable, "-c", boot],
-            bufsize=0,
-            stdin=subprocess.PIPE,  # its settings, then its lifeline
-            stdout=subprocess.PIPE,
-            stderr=None if echo else self._log,
-            # Credentials have no business there.
-            env={k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
-            start_new_session=True,
-        )
-
-    def _introduce(self, settings: LambdaSettings) -> int:
-        """Give the service its settings and return the port where it listens."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        with suppress(BrokenPipeError):  # its log says why
-            rest = memoryview(settings.pack())
-            while rest:
-                rest = rest[stdin.write(rest) :]
-        with selectors.DefaultSelector() as selector:
-            selector.register(stdout, selectors.EVENT_READ)
-            line = stdout.readline() if selector.select(_START_SECONDS) else b""
-        if line:
-            return int(line)
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").splitlines()
-        why = lines[-1] if lines else f"no answer within {_START_SECONDS:.0f} s"
-        msg = f"the emulated Lambda did not start: {why}"
-        raise CloudError(msg, retryable=False)

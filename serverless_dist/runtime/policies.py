@@ -213,6 +213,9 @@ def _jobs(arns: Arns) -> list[dict[str, Any]]:
 
 def _watch(arns: Arns) -> list[dict[str, Any]]:
     """For the commands `status`, `logs` and `doctor`."""
+    streams = [arns.logs(memory) for memory in _ANY_MEMORY]
+    # AWS writes a group's ARN with the colon and star, and now and then without.
+    groups = [arn.removesuffix(":*") for arn in streams]
     return [
         _allow("Stacks", ["cloudformation:DescribeStacks"], *_stacks(arns)),
         _allow(
@@ -225,7 +228,7 @@ def _watch(arns: Arns) -> list[dict[str, Any]]:
             ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"],
             arns.dead_letters,
         ),
-        _allow("Logs", ["logs:FilterLogEvents"], *map(arns.logs, _ANY_MEMORY)),
+        _allow("Logs", ["logs:FilterLogEvents"], *streams, *groups),
     ]
 
 

@@ -163,3 +163,14 @@ def test_a_rank_that_was_killed_has_not_left_its_mailbox() -> None:
     assert not it.have_all_left
     it.feed(Farewell(2, Usage()), 101.0)
     assert it.have_all_left
+
+
+def test_a_rank_that_leaves_without_an_outcome_has_failed() -> None:
+    it = job(2)
+    it.feed(returned(0), 100.0)
+    it.feed(Farewell(0, Usage()), 100.0)
+    it.feed(Farewell(1, Usage()), 101.0)
+    assert it.failure(101.0) is None
+    error = it.failure(101.0 + GRACE)
+    assert isinstance(error, RankDiedError)
+    assert str(error) == "rank 1 left before it returned"

@@ -134,7 +134,8 @@ class Environment:
         from serverless_dist.runtime.surroundings import FunctionSurroundings
 
         bucket = MeteredBlobs(AwsCloud(part.address, self._clients).bucket, meter)
-        lease = part.address.lease or ""
+        lease = part.address.lease
+        assert lease is not None
         with Output() as output:
             surroundings = FunctionSurroundings(
                 cloud,

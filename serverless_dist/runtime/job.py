@@ -86,6 +86,8 @@ class Job:
                     self._stop = min(self._stop, now + patience)
             case Farewell(rank=rank):
                 self._farewells[rank] = event
+                if rank not in self._outcomes:
+                    self._silent[rank] = ("left before it returned", now + GRACE)
             case Ended(rank, how, has_run):
                 if not has_run:
                     self._never_run.add(rank)

@@ -100,8 +100,8 @@ def _run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
         stack.callback(set_abort, end_process)
         stack.callback(set_world, None)
         events: list[Event] = []
-        # After its farewell nothing of the rank reads its mailbox: others may get it.
-        with suppress(ServerlessDistError), ExitStack() as channel:
+        channel = ExitStack()
+        try:
             outcome = _outcome(invitation, surroundings, channel, line)
             if outcome is not None:
                 events = [*surroundings.printed(), outcome]
@@ -109,6 +109,11 @@ def _run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
                     # To close the channel of one that failed may take long.
                     line.tell(*events)
                     events = []
+        finally:
+            # After its farewell nothing of the rank reads its mailbox: others may get
+            # it. What went wrong with the channel is in the outcome.
+            with suppress(ServerlessDistError):
+                channel.close()
         line.tell(*events, Farewell(rank, meter.usage()))
 
 

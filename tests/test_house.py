@@ -28,6 +28,7 @@ FLOORS = [
     "runtime",
     "tasks",
     "plan",
+    "plan",
     "inference",
     "integrations",
     "cli",

@@ -28,7 +28,6 @@ FLOORS = [
     "runtime",
     "tasks",
     "plan",
-    "plan",
     "inference",
     "integrations",
     "cli",

@@ -1,7 +1,10 @@
 """The time of the machine."""
 
 import time
-from threading import Condition
+from collections.abc import Callable
+from threading import Condition, Thread
+
+from serverless_dist.cloud.services import RLock, Work
 
 
 class SystemClock:
@@ -21,3 +24,13 @@ class SystemClock:
     def wait(self, condition: Condition, seconds: float) -> None:
         """Return when the (held) condition is notified or `seconds` have passed."""
         condition.wait(seconds)
+
+    def condition(self, lock: RLock | None = None) -> Condition:
+        """Return a condition; None as `lock`: with a reentrant lock of its own."""
+        return Condition(lock)
+
+    def start(self, work: Callable[[], None], name: str) -> Work:
+        """Have `work`, which raises nothing, done in a thread."""
+        thread = Thread(target=work, name=name, daemon=True)
+        thread.start()
+        return thread

@@ -35,7 +35,7 @@ from serverless_dist.cloud.services import (
     Queue,
     Topic,
 )
-from serverless_dist.cloud.wrapped import WrappedCloud
+from serverless_dist.cloud.wrapped import Each, WrappedCloud
 from serverless_dist.errors import CloudError
 
 # Bytes of an asynchronous event that are billed as one request, each further 64 KB
@@ -250,7 +250,7 @@ class MeteredCloud(WrappedCloud):
     def __init__(self, cloud: Cloud, meter: Meter) -> None:
         super().__init__(
             cloud,
-            mailboxes=[MeteredQueue(box, meter) for box in cloud.mailboxes],
+            mailboxes=Each(cloud.mailboxes, lambda box: MeteredQueue(box, meter)),
             topic=MeteredTopic(cloud.topic, meter),
             blobs=MeteredBlobs(cloud.blobs, meter),
         )

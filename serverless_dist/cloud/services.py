@@ -12,12 +12,14 @@ The rules that every implementation keeps, and every caller may rely on:
 6. Nothing here creates a queue, a topic or a filter: they are provisioned ahead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition
-from typing import Protocol
+from typing import Any, Protocol
 
 Buffer = bytes | bytearray | memoryview
+RLock = Any
+"""What `threading.RLock` returns: in Python 3.11 it is no class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,24 @@ class Entry:
     targets: tuple[int, ...]
 
 
+class Work(Protocol):
+    """Something under way beside the caller; a thread is one."""
+
+    def is_alive(self) -> bool:
+        """Return whether it has not ended yet."""
+        ...
+
+    def join(self, timeout: float | None = None) -> None:
+        """Return when it has ended, or `timeout` seconds have passed."""
+        ...
+
+
 class Clock(Protocol):
-    """Time in seconds since the epoch."""
+    """Time in seconds, and what waits for it.
+
+    Whoever waits for others by this clock also starts them by it, and takes its
+    conditions, locks included, from it: so that time can go on while all wait.
+    """
 
     def now(self) -> float:
         """Return the time."""
@@ -49,6 +67,14 @@ class Clock(Protocol):
 
     def wait(self, condition: Condition, seconds: float) -> None:
         """Return when the (held) condition is notified or `seconds` have passed."""
+        ...
+
+    def condition(self, lock: RLock | None = None) -> Condition:
+        """Return a condition; None as `lock`: with a reentrant lock of its own."""
+        ...
+
+    def start(self, work: Callable[[], None], name: str) -> Work:
+        """Have `work`, which raises nothing, done beside the caller."""
         ...
 
 

@@ -1,8 +1,43 @@
 """A cloud in front of another, which answers for whatever is not replaced."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
 
 from serverless_dist.cloud.services import Blobs, Clock, Cloud, Queue, Topic
+
+T = TypeVar("T")
+
+
+class Each(Sequence[T]):
+    """What `wrap` makes of each of `items`, when it is asked for.
+
+    A fabric may have thousands of mailboxes, of which a rank uses a few.
+
+    >>> each = Each([1, 2, 3], lambda number: print("made") or -number)
+    >>> each[2], each[2]
+    made
+    (-3, -3)
+    """
+
+    def __init__(self, items: Sequence[Any], wrap: Callable[[Any], T]) -> None:
+        self._items = items
+        self._wrap = wrap
+        self._made: dict[int, T] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        places = range(len(self._items))[index]
+        if isinstance(places, range):
+            return [self[place] for place in places]
+        if places not in self._made:
+            self._made[places] = self._wrap(self._items[places])
+        return self._made[places]
 
 
 class WrappedCloud:

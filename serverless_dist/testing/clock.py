@@ -1,6 +1,9 @@
 """A clock that jumps: hours pass in a test that takes milliseconds."""
 
-from threading import Condition, Lock
+from collections.abc import Callable
+from threading import Condition, Lock, Thread
+
+from serverless_dist.cloud.services import RLock, Work
 
 
 class HandClock:
@@ -40,3 +43,13 @@ class HandClock:
         """Return at once: notified, or with `seconds` passed."""
         if not condition.wait(0):
             self.advance(seconds)
+
+    def condition(self, lock: RLock | None = None) -> Condition:
+        """Return a condition; None as `lock`: with a reentrant lock of its own."""
+        return Condition(lock)
+
+    def start(self, work: Callable[[], None], name: str) -> Work:
+        """Have `work` done in a thread."""
+        thread = Thread(target=work, name=name, daemon=True)
+        thread.start()
+        return thread

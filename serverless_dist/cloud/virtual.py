@@ -1,0 +1,263 @@
+"""Virtual time: many strands of real code, of which one runs at a time.
+
+The laws:
+
+1. A strand runs until it waits: for time to pass, a condition, or the end of another.
+   The next to run is the one whose time comes first, and of those at the same time the
+   one whose turn was settled first. So strands that do the same do it in the same
+   order and at the same times, on every machine.
+2. Time stands still while a strand runs. Where computing is measured, the processor
+   time that a strand has used, divided by its share of a vCPU, passes before anybody
+   sees what it does next.
+3. When nobody is left whose time will come, those who still wait wait for ever: that
+   is an error at once, which names them.
+4. All strands live in one thread. Who calls from no strand, as a test does, lets time
+   pass for all until what it waits for has come.
+"""
+
+import heapq
+from collections.abc import Callable
+from contextvars import copy_context
+from itertools import count
+from threading import Condition
+
+from greenlet import getcurrent, greenlet
+
+from serverless_dist.cloud.services import RLock
+from serverless_dist.cloud.strands import Event, Strand, Waiter
+from serverless_dist.cloud.virtual_condition import VirtualCondition
+from serverless_dist.errors import ProtocolError, UsageError
+
+_NAMED = 20  # strands that an error names
+
+
+class _Stopped(BaseException):
+    """Ends a strand whose time has been closed."""
+
+
+class VirtualTime:
+    """A `Clock` whose time goes from one event to the next; see the laws above.
+
+    Parameters
+    ----------
+    measure
+        Returns the processor time of this thread in seconds, as `time.thread_time`
+        does; None: computing takes no time.
+
+    Examples
+    --------
+    >>> time = VirtualTime()
+    >>> def walk(name, pace):
+    ...     for _ in range(2):
+    ...         time.sleep(pace)
+    ...         print(f"{time.now():.0f}: {name}")
+    >>> for name, pace in [("hare", 1.0), ("tortoise", 3.0)]:
+    ...     strand = time.start(lambda name=name, pace=pace: walk(name, pace), name)
+    >>> time.run()
+    1: hare
+    2: hare
+    3: tortoise
+    6: tortoise
+    """
+
+    def __init__(self, measure: Callable[[], float] | None = None) -> None:
+        self._now = 0.0
+        self._measure = measure
+        self._mark = 0.0  # the processor time from which on the strand has not paid
+        self._events: list[tuple[float, int, Event]] = []
+        self._numbers = count()
+        self._hub = getcurrent()
+        self._current: Strand | None = None
+        self._living: dict[Strand, None] = {}
+        self._failure: BaseException | None = None
+        self.is_closed = False
+
+    def __repr__(self) -> str:
+        return f"<VirtualTime {self._now:.3f} s, {len(self._living)} strands>"
+
+    @property
+    def current(self) -> Strand | None:
+        """The strand that runs; None: none does."""
+        return self._current
+
+    def now(self) -> float:
+        """Return the seconds since the beginning."""
+        return self._now + self._lag()
+
+    def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have passed."""
+        until = self._now + self._lag() + max(0.0, seconds)
+        events = self._events
+        strand = self._current
+        if strand is not None and not self.is_closed:
+            if not events or events[0][0] > until:  # nobody else comes first
+                self._now = until
+                self._pay()
+                return
+            self._push(until, Event(lambda: self._resume(strand)))
+            strand.awaits = "time to pass"
+            self._switch()
+            return
+        waiter = self.waiter()
+        waiter.wait(until - self._now, "time to pass")
+
+    def settle(self) -> None:
+        """Let the time pass that the strand has computed for."""
+        if self._measure is not None and self._lag() > 0:
+            self.sleep(0.0)
+
+    def resume_measuring(self) -> None:
+        """Take no account of what the strand has computed since it was settled."""
+        self._pay()
+
+    def wait(self, condition: Condition, seconds: float) -> None:
+        """Return when the (held) condition is notified or `seconds` have passed."""
+        condition.wait(seconds)
+
+    def condition(self, lock: RLock | None = None) -> Condition:
+        """Return a condition whose waits go by this time.
+
+        It is a lock of its own, which a strand may hold while it waits for other
+        things. With a `lock` it uses that one, which nobody may hold while he waits
+        for anything but this condition.
+        """
+        return VirtualCondition(self, lock)
+
+    def start(self, work: Callable[[], None], name: str) -> Strand:
+        """Have `work` done from now on, beside others.
+
+        What it raises comes out of `run`.
+        """
+        share = 1.0 if self._current is None else self._current.share
+        return self.start_with(work, name, share)
+
+    def start_with(self, work: Callable[[], None], name: str, share: float) -> Strand:
+        """Have `work` done with that share of a vCPU."""
+        strand = Strand(self, name, share)
+        strand.greenlet = greenlet(lambda: self._do(strand, work), self._hub)
+        strand.greenlet.gr_context = copy_context()
+        self._living[strand] = None
+        self.give_turn(strand)
+        return strand
+
+    def call_in(self, seconds: float, action: Callable[[], None]) -> Event:
+        """Have `action`, which never waits, called in `seconds`."""
+        event = Event(action)
+        self._push(self._now + self._lag() + seconds, event)
+        return event
+
+    def run(self) -> None:
+        """Return when all strands have ended.
+
+        Raises
+        ------
+        ProtocolError
+            Some strands wait for ever. The message names them.
+        BaseException
+            What a strand has raised.
+        """
+        try:
+            while self._living and self._step():
+                pass
+            if self._living:
+                raise ProtocolError(self._stuck())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End all strands where they are; closing twice is no error."""
+        self.is_closed = True
+        for strand in list(self._living):
+            if strand.greenlet:  # has begun
+                strand.greenlet.throw(_Stopped)
+            self._living.pop(strand, None)
+        self._events.clear()
+        self._current = None
+
+    def waiter(self) -> Waiter:
+        """Return a wait of the strand that runs."""
+        self.settle()
+        return Waiter(self, self._current)
+
+    def give_turn(self, strand: Strand) -> None:
+        """Let a strand run after those whose turn it is already."""
+        self._push(self.now(), Event(lambda: self._resume(strand)))
+
+    def park(self, waiter: Waiter, strand: Strand | None, what: str) -> None:
+        """Let others run until the waiter is over."""
+        if strand is not None:
+            strand.awaits = what
+            self._switch()
+            return
+        if getcurrent() is not self._hub:
+            msg = "virtual time belongs to the thread that has made it: wait there"
+            raise UsageError(msg)
+        while not waiter.is_over:
+            if not self._step():
+                msg = f"nothing will happen any more: the caller waits for {what}"
+                raise ProtocolError(msg)
+
+    def _do(self, strand: Strand, work: Callable[[], None]) -> None:
+        try:
+            self._pay()
+            work()
+            self.settle()
+        except _Stopped:
+            pass
+        except BaseException as error:
+            if self._failure is None:
+                self._failure = error
+        self._living.pop(strand, None)
+        strand.end()
+
+    def _step(self) -> bool:
+        """Let the next thing happen; return whether there was one."""
+        events = self._events
+        while events:
+            when, _, event = heapq.heappop(events)
+            action = event.action
+            if action is None:
+                continue
+            event.action = None
+            self._now = max(self._now, when)
+            action()
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+            return True
+        return False
+
+    def _push(self, when: float, event: Event) -> None:
+        heapq.heappush(self._events, (when, next(self._numbers), event))
+
+    def _resume(self, strand: Strand) -> None:
+        """From the hub: let a strand run until it waits or ends."""
+        before, self._current = self._current, strand
+        strand.awaits = ""
+        strand.greenlet.switch()
+        self._current = before
+
+    def _switch(self) -> None:
+        """From a strand: wait for the turn that was settled."""
+        if self.is_closed:
+            raise _Stopped
+        self._hub.switch()
+        if self.is_closed:
+            raise _Stopped
+        self._pay()
+
+    def _lag(self) -> float:
+        """Return for how long the strand has computed since it has last paid."""
+        if self._measure is None or self._current is None:
+            return 0.0
+        return max(0.0, self._measure() - self._mark) / self._current.share
+
+    def _pay(self) -> None:
+        if self._measure is not None:
+            self._mark = self._measure()
+
+    def _stuck(self) -> str:
+        waits = [f"{s.name} waits for {s.awaits}" for s in self._living]
+        more = len(waits) - _NAMED
+        named = "; ".join([*waits[:_NAMED], *([f"{more} more"] if more > 0 else [])])
+        return f"{len(waits)} strands are stuck: {named}"

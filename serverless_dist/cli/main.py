@@ -32,6 +32,7 @@ _COMMANDS = {
     "doctor": ("doctor", "find out whether jobs can run on AWS, and what to do"),
     "policy": ("policy", "print what a user has to be allowed on AWS"),
     "destroy": ("destroy", "remove a deployment from AWS"),
+    "prices": ("prices", "print what AWS takes, or fetch its price lists"),
     "algorithms": ("algorithms", "say what each algorithm of a collective would take"),
 }
 """The module of each command, whose `set_up` gives a parser its options, and its help.

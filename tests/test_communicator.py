@@ -89,7 +89,7 @@ def alone_of(
     """Return a rank whose peers never say a word."""
     clock = HandClock()
     transport = SilentTransport(rank, size, clock)
-    endpoint = Endpoint(transport, deadline=deadline, clock=clock.now)
+    endpoint = Endpoint(transport, deadline=deadline, clock=clock)
     return Communicator.world(endpoint), transport
 
 
@@ -190,7 +190,7 @@ def test_two_messages_of_one_source_are_collected_in_order() -> None:
     transport = SilentTransport(1, 2, clock)
     bodies = [(b"first",), (b"second",), (b"third",)]
     transport.arriving = [Message(0, (1,), 0, 7, body) for body in bodies]
-    endpoint = Endpoint(transport, deadline=20.0, clock=clock.now)
+    endpoint = Endpoint(transport, deadline=20.0, clock=clock)
     receives = [Receive(0, 0, 7) for _ in range(3)]
     assert not endpoint.expect(receives)
     for _ in range(3):

@@ -133,7 +133,7 @@ def test_a_message_to_all_comes_back_as_a_copy(linked: Linked) -> None:
 def test_the_deadline_ends_the_waits_of_all_threads(pool: ThreadPoolExecutor) -> None:
     clock = HandClock()
     transport = WatchedTransport(connect(2)[0])
-    endpoint = Endpoint(transport, deadline=20.0, clock=clock.now)
+    endpoint = Endpoint(transport, deadline=20.0, clock=clock)
     waiting = start_waiting(pool, endpoint, transport, [(THERE, 1), (HERE, 2)])
     clock.advance(20.0)
     transport.wake()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from serverless_dist.cloud import MemoryBlobs
+from serverless_dist.cloud.clock import SteadyClock
 from serverless_dist.cloud.lease_table import (
     TABLE_KEY,
     LeaseEntry,
@@ -18,7 +19,6 @@ from serverless_dist.cloud.lifeline import (
     TAKEN,
     Lifeline,
     Pulse,
-    SteadyClock,
 )
 from serverless_dist.cloud.limits import MAX_FILTERS
 from serverless_dist.errors import UsageError

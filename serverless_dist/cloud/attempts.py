@@ -84,10 +84,13 @@ class Patience:
     first: float = 0.1  # the first wait is up to this, and doubles from then on
     longest: float = 5.0
     sleep: Callable[[float], None] = time.sleep
+    note: Callable[[str], None] | None = None  # told an operation before each repeat
 
-    def retrying(self) -> Retrying:
-        """Return a loop that repeats retryable refusals."""
+    def retrying(self, operation: str) -> Retrying:
+        """Return a loop that repeats retryable refusals of an operation."""
+        note = self.note
         return Retrying(
+            before_sleep=None if note is None else lambda _: note(operation),
             retry=retry_if_exception(_is_retryable_refusal),
             stop=stop_after_attempt(self.attempts) | stop_after_delay(self.seconds),
             wait=wait_random_exponential(multiplier=self.first, max=self.longest),
@@ -128,7 +131,7 @@ def call(
     service: Service, operation: str, resource: str, **arguments: object
 ) -> dict[str, Any]:
     """Send a request, again while the service is busy, and return the answer."""
-    retrying = service.patience.retrying()
+    retrying = service.patience.retrying(operation)
     try:
         answer: dict[str, Any] = retrying(
             service.request, operation, resource, **arguments
@@ -153,7 +156,9 @@ def send_all(
     service: Service,
     entries: Sequence[E],
     send: Callable[[Mapping[int, E]], Sequence[Fault]],
-    what: str,
+    *,
+    operation: str,
+    resource: str,
 ) -> None:
     """Return when the service has taken every entry.
 
@@ -165,8 +170,8 @@ def send_all(
         What to send.
     send
         Sends entries, given by index, in one request and returns those that failed.
-    what
-        Names operation and resource in messages.
+    operation, resource
+        What it does to what, for messages.
 
     Raises
     ------
@@ -183,11 +188,11 @@ def send_all(
         for fault in sorted(faults, key=lambda fault: fault.retryable):
             msg = (
                 f"{service.name} refused {len(faults)} of {len(entries)} entries of"
-                f" {what}: {fault.code}: {fault.message}"
+                f" {operation} on {resource}: {fault.code}: {fault.message}"
             )
             raise Refusal(msg, retryable=fault.retryable, code=fault.code)
 
-    service.patience.retrying()(attempt)
+    service.patience.retrying(operation)(attempt)
 
 
 def side_by_side(pool: Executor, jobs: Sequence[Callable[[], None]]) -> None:

@@ -10,9 +10,10 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import Any
@@ -26,6 +27,7 @@ from botocore.parsers import ResponseParserError
 from serverless_dist.cloud.attempts import Patience, Refusal, call
 from serverless_dist.cloud.aws_refusals import RENEW_CREDENTIALS, error_of
 from serverless_dist.cloud.limits import MAX_WAIT
+from serverless_dist.cloud.meter import Meter
 from serverless_dist.errors import CloudError, CredentialsError, UsageError
 
 _THREADS = 8  # batches that go out side by side; more would only wait for the CPU
@@ -104,11 +106,22 @@ class AwsService:
         Made by boto3.
     patience
         How long to ask again when the service is busy.
+    note
+        Told an operation, as ``"sqs:ReceiveMessage"``, and how often it was sent again.
     """
 
-    def __init__(self, client: Any, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        patience: Patience | None = None,
+        note: Callable[[str, int], None] | None = None,
+    ) -> None:
         self._client = client
-        self.patience = Patience() if patience is None else patience
+        self._note = note
+        self.patience = replace(
+            Patience() if patience is None else patience,
+            note=lambda operation: self._count(operation, 1),
+        )
         self.name: str = client.meta.service_model.service_id
 
     def __repr__(self) -> str:
@@ -120,7 +133,7 @@ class AwsService:
         """Send one request and return the answer, with a streamed body read whole."""
         what = f"{self.name} {self._client.meta.method_to_api_mapping[operation]}"
         with aws_errors(what, resource, self._client.meta.endpoint_url):
-            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+            answer = self._ask(operation, arguments)
             for streamed in {"Body", "Payload"} & answer.keys():  # of S3, of Lambda
                 answer[streamed] = answer[streamed].read()
         return answer
@@ -128,6 +141,27 @@ class AwsService:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _ask(self, operation: str, arguments: Mapping[str, object]) -> dict[str, Any]:
+        """Return the answer; the SDK says in it how often it has sent the request."""
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+        except sdk.ClientError as error:
+            self._count(operation, _repeats(error.response))
+            raise
+        self._count(operation, _repeats(answer))
+        return answer
+
+    def _count(self, operation: str, times: int) -> None:
+        if times and self._note is not None:
+            meta = self._client.meta
+            name = meta.method_to_api_mapping[operation]
+            self._note(f"{meta.service_model.service_name}:{name}", times)
+
+
+def _repeats(answer: Mapping[str, Any]) -> int:
+    repeats: int = answer.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    return repeats
 
 
 class AwsClients:
@@ -155,6 +189,8 @@ class AwsClients:
         found it to be wrong.
     pool
         Threads for requests that go out side by side.
+    meter
+        Counts the requests that were sent again, and nothing else; may be changed.
     """
 
     def __init__(
@@ -167,6 +203,7 @@ class AwsClients:
     ) -> None:
         self.endpoint = endpoint
         self.skew = 0.0
+        self.meter = Meter()
         self._patience = patience
         self._endpoints = {"lambda": lambda_endpoint}
         self._lock = Lock()  # boto3's sessions are not safe to share
@@ -209,13 +246,16 @@ class AwsClients:
             for service in self._clients.values():
                 service.close()
 
+    def _retried(self, operation: str, times: int) -> None:
+        self.meter.retry(operation, times)
+
     def _make(self, name: str, endpoint: str | None) -> AwsService:
         try:
             with aws_errors("the AWS SDK", endpoint or "AWS", endpoint or "AWS"):
                 client = self._session.client(
                     name, endpoint_url=endpoint, config=_config(endpoint)
                 )
-                return AwsService(client, self._patience)
+                return AwsService(client, self._patience, self._retried)
         except ValueError as error:
             if isinstance(error, UsageError):
                 raise

@@ -176,5 +176,6 @@ class S3Blobs:
             self._service,
             list(dict.fromkeys(keys)),
             send,
-            f"delete_objects on {resource}",
+            operation="delete_objects",
+            resource=resource,
         )

@@ -88,7 +88,7 @@ def _send_batch(
             if failed["Code"] not in ignored
         ]
 
-    send_all(service, entries, send, f"{operation} on {resource}")
+    send_all(service, entries, send, operation=operation, resource=resource)
 
 
 class SqsQueue:

@@ -147,8 +147,11 @@ class LeasedCloud(WrappedCloud):
         return self._lease.lost
 
     def lease_usage(self) -> Usage:
-        """Return the requests for the lease and for what is deployed."""
-        return self._meter.usage() + _LOOK_UP
+        """Return the requests for the lease and for what is deployed.
+
+        With them come the repeats of whatever its clients have asked for.
+        """
+        return self._meter.usage() + self._clients.meter.usage() + _LOOK_UP
 
     def stop(self) -> None:
         """Make all that run on the mailboxes stop, within seconds."""

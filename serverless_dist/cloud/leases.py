@@ -37,6 +37,7 @@ GET and 1 PUT. DELETE is free.
 import logging
 from threading import Condition, Thread
 
+from serverless_dist.cloud.clock import SteadyClock
 from serverless_dist.cloud.lease_search import LeaseSearch
 from serverless_dist.cloud.lease_tenure import Tenure
 from serverless_dist.cloud.lifeline import (
@@ -45,7 +46,6 @@ from serverless_dist.cloud.lifeline import (
     TAKEOVER_SECONDS,
     Lifeline,
     Pulse,
-    SteadyClock,
 )
 from serverless_dist.cloud.services import Blobs, Clock
 from serverless_dist.errors import ServerlessDistError, UsageError

@@ -11,32 +11,14 @@ its own clock it has not changed:
    go alike.
 """
 
-import time
 from dataclasses import dataclass
 from enum import Enum
-
-from serverless_dist.cloud.clock import SystemClock
 
 LEASE_SECONDS = 30.0
 RENEW_SECONDS = 10.0  # two renewals may fail
 TAKEOVER_SECONDS = 40.0
 
 TAKEN = b"taken"  # what others write when they take the mailboxes
-
-# It goes on while the machine sleeps. macOS's `CLOCK_MONOTONIC` does so too, but not
-# Linux's, and not `time.monotonic` of either.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-class SteadyClock(SystemClock):
-    """A clock that nobody sets: good for durations, not for dates."""
-
-    def __repr__(self) -> str:
-        return f"<SteadyClock at {self.now():.3f}>"
-
-    def now(self) -> float:
-        """Return the seconds since some moment of the past."""
-        return time.clock_gettime(_CLOCK)
 
 
 def beat(lease: str, number: int) -> bytes:

@@ -26,6 +26,9 @@ class Usage:
         How many requests they are billed as.
     sent, received
         Bytes of payload on the wire, encoded.
+    retries
+        How many requests were sent again. They are no part of the others: what a
+        service has refused it does not bill, and what was lost nobody knows.
 
     Examples
     --------
@@ -38,6 +41,7 @@ class Usage:
     billed: Counts = field(default_factory=dict)
     sent: Counts = field(default_factory=dict)
     received: Counts = field(default_factory=dict)
+    retries: Counts = field(default_factory=dict)
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -45,6 +49,7 @@ class Usage:
             _sum(self.billed, other.billed),
             _sum(self.sent, other.sent),
             _sum(self.received, other.received),
+            _sum(self.retries, other.retries),
         )
 
     @property
@@ -82,6 +87,7 @@ class Meter:
         self._billed: Counter[str] = Counter()
         self._sent: Counter[str] = Counter()
         self._received: Counter[str] = Counter()
+        self._retries: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         usage = self.usage()
@@ -123,6 +129,11 @@ class Meter:
             if received:
                 self._received[operation] += received
 
+    def retry(self, operation: str, times: int = 1) -> None:
+        """Take note that a request was sent again, so many times."""
+        with self._lock:
+            self._retries[operation] += times
+
     def usage(self) -> Usage:
         """Return what was counted so far."""
         with self._lock:
@@ -131,4 +142,5 @@ class Meter:
                 dict(+self._billed),
                 dict(+self._sent),
                 dict(+self._received),
+                dict(+self._retries),
             )

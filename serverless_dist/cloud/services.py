@@ -73,7 +73,7 @@ class Clock(Protocol):
         """Return a condition; None as `lock`: with a reentrant lock of its own."""
         ...
 
-    def start(self, work: Callable[[], None], name: str) -> Work:
+    def start(self, work: Callable[[], object], name: str) -> Work:
         """Have `work`, which raises nothing, done beside the caller."""
         ...
 

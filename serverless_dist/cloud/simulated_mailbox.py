@@ -8,11 +8,18 @@ from serverless_dist.cloud.strands import Waiter
 
 
 class Mailbox:
-    """Bodies that wait, bodies in flight, and those who wait for some. No I/O."""
+    """Bodies that wait, bodies in flight, and those who wait for some. No I/O.
 
-    __slots__ = ("_hidden", "_number", "_visible", "waiters")
+    Parameters
+    ----------
+    visibility
+        Seconds that a body stays hidden once it was taken.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_hidden", "_number", "_visibility", "_visible", "waiters")
+
+    def __init__(self, visibility: float = VISIBILITY_TIMEOUT) -> None:
+        self._visibility = visibility
         self._visible: deque[bytes] = deque()
         # By receipt, with the time at which it comes back: in the order of that time.
         self._hidden: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
@@ -45,7 +52,7 @@ class Mailbox:
             body = self._visible.popleft()
             self._number += 1
             receipt = str(self._number)
-            self._hidden[receipt] = (body, now + VISIBILITY_TIMEOUT)
+            self._hidden[receipt] = (body, now + self._visibility)
             deliveries.append(Delivery(body, receipt))
         return deliveries
 

@@ -79,7 +79,7 @@ class Host:
             for _ in range(2)
         )
 
-    def start(self, work: Callable[[], None], name: str) -> Work:
+    def start(self, work: Callable[[], object], name: str) -> Work:
         """Have `work` done on this host from now on."""
         return self.world.time.start_with(work, name, self.share)
 

@@ -123,7 +123,7 @@ class VirtualTime:
         """
         return VirtualCondition(self, lock)
 
-    def start(self, work: Callable[[], None], name: str) -> Strand:
+    def start(self, work: Callable[[], object], name: str) -> Strand:
         """Have `work` done from now on, beside others.
 
         What it raises comes out of `run`.
@@ -131,7 +131,7 @@ class VirtualTime:
         share = 1.0 if self._current is None else self._current.share
         return self.start_with(work, name, share)
 
-    def start_with(self, work: Callable[[], None], name: str, share: float) -> Strand:
+    def start_with(self, work: Callable[[], object], name: str, share: float) -> Strand:
         """Have `work` done with that share of a vCPU."""
         strand = Strand(self, name, share)
         strand.greenlet = greenlet(lambda: self._do(strand, work), self._hub)
@@ -197,7 +197,7 @@ class VirtualTime:
                 msg = f"nothing will happen any more: the caller waits for {what}"
                 raise ProtocolError(msg)
 
-    def _do(self, strand: Strand, work: Callable[[], None]) -> None:
+    def _do(self, strand: Strand, work: Callable[[], object]) -> None:
         try:
             self._pay()
             work()

@@ -1,11 +1,12 @@
 """The conformance suite of `Blobs`."""
 
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from serverless_dist.cloud import Blobs
+from serverless_dist.cloud import Blobs, Clock, SystemClock
+from serverless_dist.cloud.beside import map_beside
 from serverless_dist.errors import UsageError
 from serverless_dist.testing.expect import raises
 
@@ -38,6 +39,10 @@ class BlobsSuite(ABC):
     @abstractmethod
     def make_blobs(self) -> Blobs:
         """Return an object store; it may hold other keys."""
+
+    def make_clock(self) -> Clock:
+        """Return the clock that the blobs of this test go by."""
+        return SystemClock()
 
     def prefix(self) -> str:
         """Return a prefix that no other test uses."""
@@ -117,12 +122,13 @@ class BlobsSuite(ABC):
     def test_one_writer_wins_the_race_for_an_absent_key(self) -> None:
         blobs, prefix = self.make_blobs(), self.prefix()
         texts = [f"writer {n}".encode() for n in range(8)]
-        with ThreadPoolExecutor(8) as pool:
-            for turn in range(3):
-                key = f"{prefix}{turn}"
-                puts = [pool.submit(blobs.put, key, t, if_absent=True) for t in texts]
-                won = [t for t, put in zip(texts, puts, strict=True) if put.result()]
-                assert [blobs.get(key)] == won
+        for turn in range(3):
+            put = partial(blobs.put, f"{prefix}{turn}", if_absent=True)
+            done = map_beside(self.make_clock(), put, texts, limit=8)
+            won = [
+                text for text, is_stored in zip(texts, done, strict=True) if is_stored
+            ]
+            assert [blobs.get(f"{prefix}{turn}")] == won
 
     def test_a_swap_replaces_what_it_expects(self) -> None:
         blobs, key = self.make_blobs(), self.prefix() + "key"
@@ -174,8 +180,7 @@ class BlobsSuite(ABC):
                     if blobs.swap(key, old, b"%d" % (int(old) + 1)):
                         break
 
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(increment, [5] * 4))
+        map_beside(self.make_clock(), increment, [5] * 4, limit=4)
         assert blobs.get(key) == b"20"
 
     def test_list_gives_the_keys_of_a_prefix_sorted(self) -> None:
@@ -198,8 +203,8 @@ class BlobsSuite(ABC):
     def test_many_keys_are_listed_and_deleted(self) -> None:
         blobs, prefix = self.make_blobs(), self.prefix()
         keys = [f"{prefix}{number:05}" for number in range(self.many)]
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(blobs.put, keys, [b"x"] * len(keys)))
+        clock = self.make_clock()
+        map_beside(clock, lambda key: blobs.put(key, b"x"), keys, limit=8)
         assert list(blobs.list(prefix)) == keys
         blobs.delete(keys)
         assert list(blobs.list(prefix)) == []

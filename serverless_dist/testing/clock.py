@@ -48,7 +48,7 @@ class HandClock:
         """Return a condition; None as `lock`: with a reentrant lock of its own."""
         return Condition(lock)
 
-    def start(self, work: Callable[[], None], name: str) -> Work:
+    def start(self, work: Callable[[], object], name: str) -> Work:
         """Have `work` done in a thread."""
         thread = Thread(target=work, name=name, daemon=True)
         thread.start()

@@ -1,7 +1,7 @@
 """The conformance suite of `Clock`."""
 
 from abc import ABC, abstractmethod
-from threading import Condition, Thread
+from threading import RLock
 
 from serverless_dist.cloud import Clock
 
@@ -30,20 +30,23 @@ class ClockSuite(ABC):
         assert clock.now() >= start
 
     def test_a_wait_without_notice_lasts_its_time(self) -> None:
-        clock, condition = self.make_clock(), Condition()
+        clock = self.make_clock()
+        condition = clock.condition()
         start = clock.now()
         with condition:
             clock.wait(condition, NAP)
         assert clock.now() - start >= ENOUGH
 
     def test_the_condition_is_held_again_after_a_wait(self) -> None:
-        clock, condition = self.make_clock(), Condition()
+        clock = self.make_clock()
+        condition = clock.condition()
         with condition:
             clock.wait(condition, 0.0)
             condition.notify_all()  # raises if it is not held
 
     def test_others_get_the_condition_during_a_wait(self) -> None:
-        clock, condition = self.make_clock(), Condition()
+        clock = self.make_clock()
+        condition = clock.condition()
         came: list[str] = []
 
         def come() -> None:
@@ -51,9 +54,40 @@ class ClockSuite(ABC):
                 came.append("other")
                 condition.notify_all()
 
-        other = Thread(target=come)
         with condition:
-            other.start()
+            other = clock.start(come, "other")
             while not came:
                 clock.wait(condition, NAP)
         other.join()
+        assert not other.is_alive()
+
+    def test_a_condition_is_a_lock_that_its_holder_may_take_again(self) -> None:
+        condition = self.make_clock().condition()
+        with condition, condition:
+            condition.notify_all()
+
+    def test_a_condition_gives_up_the_lock_that_it_was_given(self) -> None:
+        clock, lock = self.make_clock(), RLock()
+        condition = clock.condition(lock)
+        with lock:
+            clock.wait(condition, NAP)
+            condition.notify_all()
+
+    def test_a_join_may_end_before_the_work(self) -> None:
+        clock = self.make_clock()
+        condition = clock.condition()
+        is_over: list[bool] = []
+
+        def stay() -> None:
+            with condition:
+                while not is_over:
+                    clock.wait(condition, NAP)
+
+        work = clock.start(stay, "stays")
+        work.join(NAP)
+        assert work.is_alive()
+        with condition:
+            is_over.append(True)
+            condition.notify_all()
+        work.join()
+        assert not work.is_alive()

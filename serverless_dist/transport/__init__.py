@@ -1,5 +1,5 @@
 """Messages between ranks: exactly once, in order per sender."""
 
-from serverless_dist.transport.message import Message, Transport
+from serverless_dist.transport.message import Channel, Message, Transport
 
-__all__ = ["Message", "Transport"]
+__all__ = ["Channel", "Message", "Transport"]

@@ -15,10 +15,9 @@ comes, so a loop that only looks pays for 50 looks a second at most.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Condition
 
 from serverless_dist.cloud import Cloud
+from serverless_dist.cloud.beside import map_beside
 from serverless_dist.cloud.limits import S3_MAX_DELETE
 from serverless_dist.transport.crates import fill, index_stop, spans
 from serverless_dist.transport.inbox import Inbox
@@ -32,7 +31,7 @@ _SPACING = (
     0.02  # seconds between looks of those who do not wait: $0.07 an hour a source
 )
 _ATTENTION = 0.1  # seconds of a wait for certain sources: others may be wanted then
-_THREADS = 16  # parallel GETs of one rank
+_GETS = 16  # of one rank at a time
 
 
 class BlobTransport:
@@ -57,14 +56,11 @@ class BlobTransport:
         self._inbox = Inbox(rank, key)
         self._outbox = Outbox(key)
         self._sent: defaultdict[str, int] = defaultdict(int)
-        self._lanes = [_Lanes(self._root, source, rank) for source in range(size)]
+        self._lanes: dict[int, _Lanes] = {}  # by source: a rank hears few of thousands
         self._read: list[str] = []
-        self._pool = ThreadPoolExecutor(
-            _THREADS, thread_name_prefix="serverless_dist blobs"
-        )
         self._pause = 0.0  # seconds from the last look to the next; 0: something came
         self._looked = 0.0  # when the last look was
-        self._waker = Condition()
+        self._waker = cloud.clock.condition()
         self._is_woken = False
 
     def __repr__(self) -> str:
@@ -131,7 +127,6 @@ class BlobTransport:
 
     def close(self) -> None:
         """Delete what was read by this rank alone; what was sent stays for others."""
-        self._pool.shutdown()
         self._clean()
 
     def _doze(self, seconds: float) -> bool:
@@ -147,9 +142,7 @@ class BlobTransport:
         if len(self._read) >= S3_MAX_DELETE:
             self._clean()
         sources = sorted(expect) if expect else self._listed()
-        # A single read is not worth waking a thread.
-        each = map if len(sources) < 2 else self._pool.map
-        crates = each(self._next_frames, sources)
+        crates = map_beside(self._clock, self._next_frames, sources, limit=_GETS)
         return [frames for frames in crates if frames is not None]
 
     def _listed(self) -> list[int]:
@@ -159,15 +152,15 @@ class BlobTransport:
             *self._blobs.list(f"{self._root}/to/{self.rank}/"),
             *self._blobs.list(f"{self._root}/all/"),
         }
-        return [
-            source
-            for source, lanes in enumerate(self._lanes)
-            if not keys.isdisjoint(lanes.candidates())
-        ]
+        sources = sorted({int(key.split("/")[-2]) for key in keys})
+        return [s for s in sources if not keys.isdisjoint(self._lane(s).candidates())]
+
+    def _lane(self, source: int) -> "_Lanes":
+        return self._lanes.setdefault(source, _Lanes(self._root, source, self.rank))
 
     def _next_frames(self, source: int) -> list[bytes] | None:
         """Return the frames for this rank in the next object of `source`, if any is."""
-        lanes = self._lanes[source]
+        lanes = self._lane(source)
         for key in lanes.candidates():
             frames = self._frames(key, None if key == lanes.own_key else _HEAD)
             if frames is not None:

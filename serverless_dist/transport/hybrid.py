@@ -12,12 +12,12 @@ publish units and four receive units ($0.0000036), a PUT and a GET $0.0000054.
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import msgpack
 
 from serverless_dist.cloud import Cloud
+from serverless_dist.cloud.beside import map_beside
 from serverless_dist.errors import ProtocolError
 from serverless_dist.transport.inbox import Arrival
 from serverless_dist.transport.message import Message
@@ -25,7 +25,7 @@ from serverless_dist.transport.queues import QueueTransport
 from serverless_dist.wire import Flaw, JobKey, Kind
 from serverless_dist.wire.frames import header_reserve
 
-_THREADS = 16  # parallel GETs of one rank
+_GETS = 16  # of one rank at a time
 
 
 class HybridTransport:
@@ -44,14 +44,12 @@ class HybridTransport:
     def __init__(self, rank: int, size: int, cloud: Cloud, key: JobKey) -> None:
         self.rank = rank
         self.size = size
+        self._clock = cloud.clock
         self._blobs = cloud.blobs
         self._queues = QueueTransport(rank, size, cloud, key)
         self._largest = cloud.topic.max_body - header_reserve(size)
         self._prefix = f"{key.job.hex()}/large/{rank}/"
         self._puts = 0
-        self._pool = ThreadPoolExecutor(
-            _THREADS, thread_name_prefix="serverless_dist hybrid"
-        )
 
     def __repr__(self) -> str:
         return f"<HybridTransport rank {self.rank} of {self.size}: {self._puts} puts>"
@@ -77,9 +75,8 @@ class HybridTransport:
         del expect  # one mailbox holds what all sources send
         arrivals = self._queues.receive_arrivals(wait)
         pointers = sum(arrival.kind is Kind.POINTER for arrival in arrivals)
-        # A single read is not worth waking a thread.
-        each = map if pointers < 2 else self._pool.map
-        return list(each(self._resolve, arrivals))
+        limit = min(max(1, pointers), _GETS)
+        return map_beside(self._clock, self._resolve, arrivals, limit=limit)
 
     def wake(self) -> None:
         """Make `receive` return soon."""
@@ -87,7 +84,6 @@ class HybridTransport:
 
     def close(self) -> None:
         """Delete what was received; what was sent stays for others."""
-        self._pool.shutdown()
         self._queues.close()
 
     def _store(self, messages: Sequence[Message]) -> list[Message]:

@@ -12,9 +12,8 @@ end a request that waits. Whoever else sends one ends a wait early, and no more.
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from threading import Thread
 
-from serverless_dist.cloud import Cloud, Delivery, Entry, Queue
+from serverless_dist.cloud import Clock, Cloud, Delivery, Entry, Queue
 from serverless_dist.cloud.limits import (
     MAX_BATCH,
     MAX_RECEIVE,
@@ -139,14 +138,15 @@ class QueueTransport:
         """Start to delete what was received first."""
         ripe, self._receipts = self._receipts[:count], self._receipts[count:]
         if ripe:
-            deletion = _Deletion(self._mailboxes[self.rank], ripe)
-            self._deleting.append(deletion)
-            deletion.start()
+            mailbox = self._mailboxes[self.rank]
+            self._deleting.append(_Deletion(self._clock, mailbox, ripe))
             self._delete_by = self._clock.now() + _DELETE_WITHIN
 
     def _finish_deleting(self, *, only_done: bool) -> None:
         """Wait for deletions, unless `only_done`; raise what one has raised."""
-        done = [each for each in self._deleting if not (only_done and each.is_alive())]
+        done = [
+            each for each in self._deleting if not (only_done and each.is_under_way)
+        ]
         self._deleting = [each for each in self._deleting if each not in done]
         for deletion in done:
             deletion.join()
@@ -155,8 +155,8 @@ class QueueTransport:
                 raise deletion.failure
 
 
-class _Deletion(Thread):
-    """Deletes from a mailbox, once.
+class _Deletion:
+    """Deletes from a mailbox, beside its rank.
 
     Attributes
     ----------
@@ -164,14 +164,22 @@ class _Deletion(Thread):
         What it has raised.
     """
 
-    def __init__(self, mailbox: Queue, receipts: Sequence[str]) -> None:
-        super().__init__(name="serverless_dist deletion", daemon=True)
+    def __init__(self, clock: Clock, mailbox: Queue, receipts: Sequence[str]) -> None:
         self._mailbox = mailbox
         self._receipts = receipts
         self.failure: Exception | None = None
+        self._work = clock.start(self._delete, "serverless_dist deletion")
 
-    def run(self) -> None:
-        """Delete."""
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._work.is_alive()
+
+    def join(self) -> None:
+        """Return when it has ended."""
+        self._work.join()
+
+    def _delete(self) -> None:
         try:
             self._mailbox.delete(self._receipts)
         except Exception as error:

@@ -1,12 +1,11 @@
 """A thread that waits for what a rank has started, while the rank computes."""
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Protocol
 
+from serverless_dist.cloud.services import Clock, Work
 from serverless_dist.errors import ServerlessDistError
 
 _MOMENT = 1e-3  # seconds; many times what a small collective call takes
@@ -42,31 +41,36 @@ class Background:
         Returns when what it is given is done.
     tell
         Lets a `wait` look again whether it is done.
+    clock
+        What the thread waits by.
     """
 
     def __init__(
-        self, wait: Callable[[Pending], None], tell: Callable[[], None]
+        self,
+        wait: Callable[[Pending], None],
+        tell: Callable[[], None],
+        clock: Clock,
     ) -> None:
         self._wait = wait
         self._tell = tell
-        self._changed = threading.Condition()
+        self._clock = clock
+        self._changed = clock.condition()
         self._tasks: deque[tuple[float, Pending]] = deque()
-        self._thread: threading.Thread | None = None
+        self._thread: Work | None = None
         self._is_idle = False  # the thread sleeps until it is told of a task
         self._is_closed = False
 
     def add(self, pending: Pending) -> None:
         """See to it that `pending` gets done."""
         with self._changed:
-            self._tasks.append((time.monotonic() + _MOMENT, pending))
+            self._tasks.append((self._clock.now() + _MOMENT, pending))
             if self._is_idle:
                 self._is_idle = False
                 self._changed.notify()
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="serverless_dist collectives", daemon=True
+                self._thread = self._clock.start(
+                    self._run, "serverless_dist collectives"
                 )
-                self._thread.start()
 
     def close(self) -> None:
         """Stop, whatever is left to be done."""
@@ -92,7 +96,7 @@ class Background:
                     self._changed.wait()
                     continue
                 due, pending = self._tasks[0]
-                left = due - time.monotonic()
+                left = due - self._clock.now()
                 if pending.is_done or left <= 0:
                     self._tasks.popleft()
                     if not pending.is_done:

@@ -19,17 +19,19 @@ The laws:
 import math
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
 
+from serverless_dist.cloud import Clock
+from serverless_dist.cloud.clock import SteadyClock
 from serverless_dist.comm.constants import ANY_SOURCE
 from serverless_dist.comm.engine.background import Background, Pending
 from serverless_dist.comm.engine.matching import TAG_BITS, TAG_MASK, Matching, Receive
 from serverless_dist.comm.engine.times import PhaseTimes, Stopwatch
+from serverless_dist.comm.engine.traffic import Traffic
 from serverless_dist.errors import DeadlineError, ProtocolError, UsageError
 from serverless_dist.transport import Message, Transport
 
@@ -37,6 +39,7 @@ PATIENCE = 20.0  # seconds of one call of the transport: it need not know "for e
 ACKNOWLEDGEMENTS = 5
 """The context of acknowledgements; those of communicators are paired, even and odd."""
 
+_STEADY = SteadyClock()
 _COURTESY = 1.0  # seconds that a thread may take to come back from the transport
 
 OWN_THREAD = "serverless_dist"
@@ -74,11 +77,13 @@ class Endpoint:
     deadline
         The time, by `clock`, at which every wait ends.
     clock
-        Returns the time in seconds.
+        What waits and deadlines go by.
     channel
         What the transport is, for the choice of algorithms.
     algorithms
         The algorithm to use, by collective; others are chosen by cost.
+    stopwatch
+        Measures sending and waiting; None: one of its own.
     """
 
     def __init__(
@@ -86,16 +91,17 @@ class Endpoint:
         transport: Transport,
         *,
         deadline: float = math.inf,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = _STEADY,
         channel: str = "direct",
         algorithms: Mapping[str, str] | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self._transport = transport
         self._deadline = deadline
         self._clock = clock
         self._lock = threading.RLock()  # `is_done` may look into the matching
-        self._changed = threading.Condition(self._lock)
-        self._sending = threading.Lock()
+        self._changed = clock.condition(self._lock)
+        self._sending = clock.condition()  # held while the transport sends
         self._matching = Matching()
         self._numbers = count()
         self._unacknowledged: dict[int, Acknowledged] = {}
@@ -105,19 +111,25 @@ class Endpoint:
         self._asked: set[int] = set()  # the sources of those who did not wait
         self._failure: Exception | None = None
         self._is_closing = False
-        self._background = Background(self._work, self.tell)
+        self._background = Background(self._work, self.tell, clock)
         self.rank = transport.rank
         self.size = transport.size
         self.channel = channel
         # Of one machine, all ranks share the cores; to count them takes a system call.
         self.cores = os.cpu_count() if channel == "direct" else None
         self.algorithms = dict(algorithms or {})
-        self.stopwatch = Stopwatch(clock)
+        self.stopwatch = stopwatch or Stopwatch(clock.now)
+        self._traffic = Traffic()
 
     @property
     def times(self) -> PhaseTimes:
         """The seconds that this rank has spent sending and waiting."""
         return self.stopwatch.times
+
+    @property
+    def traffic(self) -> Sequence[tuple[int, int, int]]:
+        """Each other rank, and the messages and bytes of payload that it was sent."""
+        return self._traffic.pairs()
 
     @property
     def waiting(self) -> int:
@@ -147,6 +159,7 @@ class Endpoint:
                 started = self.stopwatch.start()
                 self._transport.send(outgoing)
                 self.stopwatch.sent(started)
+                self._traffic.count(outgoing)
 
     def post_synchronous(self, message: Message) -> Acknowledged:
         """Hand over a message to one rank; the result is done when it is received.
@@ -253,14 +266,14 @@ class Endpoint:
 
     def _work(self, pending: Pending) -> None:
         """Read, or wait for who does, until `pending` is done."""
-        started = now = self._clock()
+        started = now = self._clock.now()
         while not pending.is_done:
             if now >= self._deadline:
                 waited = f"rank {self.rank} waited {now - started:.1f} s"
                 msg = f"{waited} {pending.describe()}"
                 raise DeadlineError(msg)
             self._turn(pending, min(self._deadline - now, PATIENCE))
-            now = self._clock()
+            now = self._clock.now()
 
     def _turn(self, pending: Pending | None, wait: float) -> None:
         """Read the transport once, or wait for the thread that does."""

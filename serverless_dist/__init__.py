@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from serverless_dist.comm import Communicator, Op, Status, mpi as MPI
 
     # Running functions as ranks.
-    from serverless_dist.runtime import Report, Results, report_progress, run
+    from serverless_dist.runtime import Report, Results, loading, report_progress, run
 
     # Running functions and classes as remote tasks.
     from serverless_dist.tasks import (
@@ -98,6 +98,7 @@ __all__ = [
     "init",
     "is_initialized",
     "kill",
+    "loading",
     "map",
     "put",
     "ranks",
@@ -112,7 +113,7 @@ __all__ = [
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _COMM = ("Communicator", "Op", "Status")
-_RUNTIME = ("Report", "Results", "report_progress", "run")
+_RUNTIME = ("Report", "Results", "loading", "report_progress", "run")
 
 
 def __dir__() -> list[str]:

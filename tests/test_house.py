@@ -81,6 +81,7 @@ PUBLIC = [
     "init",
     "is_initialized",
     "kill",
+    "loading",
     "map",
     "put",
     "ranks",

@@ -1,7 +1,8 @@
 """Tables and progress for people."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from statistics import median
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,14 +16,25 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from serverless_dist.cloud.prices import dollars
+from serverless_dist.comm import Phase
 from serverless_dist.runtime import Report
+from serverless_dist.runtime.bill import COMPUTING, Line
+from serverless_dist.runtime.control import Phases
+
+_LINES = 8  # of a bill that are shown one by one
+_RANKS = 16  # that are shown one by one
+_SLOWEST = 3  # ranks that are named among more
+_PAIRS = 5  # of ranks, that talked most
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print requests, bytes and dollars by service, and each rank's seconds."""
-    console.print(_requests(report))
+    """Print what a run took, within 80 columns: dollars, requests, seconds, traffic."""
+    console.print(_heading(report))
+    console.print(_bill(report))
+    console.print(_faults(report))
     console.print(_phases(report))
+    if report.traffic:
+        console.print(_traffic(report))
     console.print(f"job {report.job}")
 
 
@@ -32,23 +44,31 @@ def _table(title: str) -> Table:
     )
 
 
-def _requests(report: Report) -> Table:
+def _heading(report: Report) -> str:
+    ranks = "1 rank" if report.ranks == 1 else f"{report.ranks:,} ranks"
+    place = f"{report.cloud} cloud"
+    if report.simulation is not None:
+        place = f"simulated with profile {report.simulation.get('profile')}"
+    return (
+        f"{ranks}, {report.channel} channel, {place}: {report.seconds:.2f} s,"
+        f" ${report.dollars['total']:.6f}"
+    )
+
+
+def _bill(report: Report) -> Table:
+    """Show the dearest lines, what is left of them, and the sums."""
     place = "" if report.cloud == "aws" else " (what AWS would have counted)"
-    table = _table(f"Requests and dollars{place}")
+    table = _table(f"Requests and dollars in {report.priced_in}{place}")
     table.add_column("operation", overflow="fold")
     for heading in ("requests", "billed", "sent", "received", "dollars"):
         table.add_column(heading, justify="right", overflow="fold")
-    usage = report.usage
-    for name in usage.operations:
-        counts = (usage.requests, usage.billed)
-        cells = [f"{count[name]:,}" if name in count else "" for count in counts]
-        cells += [_size(count.get(name, 0)) for count in (usage.sent, usage.received)]
-        price = dollars({name: usage.billed[name]} if name in usage.billed else {})
-        table.add_row(name, *cells, f"{price['total']:.6f}")
-    duration = f"{report.gb_seconds:.1f} GB-s"
-    price = dollars({}, report.gb_seconds)
-    name = f"lambda: {report.memory_mb:,} MB"
-    table.add_row(name, "", duration, "", "", f"{price['total']:.6f}", end_section=True)
+    usage, lines = report.usage, _lines(report)
+    for line in lines[:_LINES]:
+        table.add_row(*_cells(report, line))
+    if rest := lines[_LINES:]:
+        spent = sum(line.dollars for line in rest)
+        table.add_row(f"{len(rest)} others", "", "", "", "", f"{spent:.6f}")
+    table.add_section()
     for service, spent in report.dollars.items():
         cells = [
             _size(sum(size for name, size in count.items() if _is_of(name, service)))
@@ -59,6 +79,30 @@ def _requests(report: Report) -> Table:
     return table
 
 
+def _lines(report: Report) -> Sequence[Line]:
+    """Return the lines of the bill and what is not billed, the dearest first."""
+    lines = list(report.lines)
+    missing = set(report.usage.operations) - {line.item for line in lines}
+    lines += [Line(name, "", 0, 0.0) for name in sorted(missing)]
+    return sorted(lines, key=lambda line: -line.dollars)
+
+
+def _cells(report: Report, line: Line) -> Sequence[str]:
+    usage, item = report.usage, line.item
+    spent = f"{line.dollars:.6f}"
+    if item == COMPUTING:
+        name, billed = f"lambda: {report.memory_mb:,} MB", f"{line.count:,.1f} GB-s"
+        return name, "", billed, "", "", spent
+    counts = (usage.requests, usage.billed)
+    return (
+        item,
+        *(f"{count[item]:,}" if item in count else "" for count in counts),
+        _size(usage.sent.get(item, 0)),
+        _size(usage.received.get(item, 0)),
+        spent,
+    )
+
+
 def _size(size: int) -> str:
     return decimal(size) if size else ""
 
@@ -67,13 +111,58 @@ def _is_of(operation: str, service: str) -> bool:
     return service == "total" or operation.startswith(f"{service}:")
 
 
+def _faults(report: Report) -> str:
+    """Say what was asked again, and what came and was dropped."""
+    words = []
+    for what, counts in (
+        ("retried", report.usage.retries),
+        ("dropped", report.dropped),
+    ):
+        each = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+        words.append(f"{what}: {each or 'nothing'}")
+    return "; ".join(words) + "\n"
+
+
 def _phases(report: Report) -> Table:
     table = _table("Seconds of each rank")
-    for heading in ("rank", "boot", "compute", "send", "wait"):
+    for heading in ("rank", *(phase.value for phase in Phase)):
         table.add_column(heading, justify="right", overflow="fold")
-    for rank, phases in enumerate(report.phases):
-        seconds = (phases.boot, phases.compute, phases.send, phases.wait)
-        table.add_row(str(rank), *(f"{second:.2f}" for second in seconds))
+    numbered = list(enumerate(report.phases))
+    if report.ranks <= _RANKS:
+        for rank, phases in numbered:
+            table.add_row(str(rank), *_seconds(phases))
+        return table
+    for name, choose in (("least", min), ("median", median), ("most", max)):
+        chosen = [
+            choose([getattr(each, phase) for each in report.phases]) for phase in Phase
+        ]
+        table.add_row(name, *(f"{second:.2f}" for second in chosen))
+    table.add_section()
+    # Those that waited least are those that the others waited for.
+    for rank, phases in sorted(numbered, key=lambda each: -_busy(each[1]))[:_SLOWEST]:
+        table.add_row(f"slowest: {rank}", *_seconds(phases))
+    return table
+
+
+def _busy(phases: Phases) -> float:
+    return phases.total - phases.wait
+
+
+def _seconds(phases: Phases) -> list[str]:
+    return [f"{getattr(phases, phase):.2f}" for phase in Phase]
+
+
+def _traffic(report: Report) -> Table:
+    pairs = sorted(report.traffic, key=lambda pair: (-pair[3], -pair[2], pair))
+    messages = sum(pair[2] for pair in pairs)
+    table = _table(
+        f"Traffic: {messages:,} messages, {decimal(sum(pair[3] for pair in pairs))}"
+        f" between {len(pairs):,} pairs; the heaviest"
+    )
+    for heading in ("from", "to", "messages", "bytes"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for source, dest, count, nbytes in pairs[:_PAIRS]:
+        table.add_row(str(source), str(dest), f"{count:,}", decimal(nbytes))
     return table
 
 

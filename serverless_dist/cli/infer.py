@@ -1,7 +1,6 @@
 """``serverless-dist infer``: the sparse-DNN benchmark on ranks."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from serverless_dist.cli.display import print_report, progress_bar
-from serverless_dist.cli.options import add_run_options, check_writable, config_of
+from serverless_dist.cli.options import (
+    add_run_options,
+    check_results,
+    check_writable,
+    config_of,
+    write_results,
+)
 from serverless_dist.comm import get_self
 from serverless_dist.errors import RankError, UsageError
 from serverless_dist.inference import Answer, Job, Partition, infer, write_categories
@@ -43,7 +48,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> None:
     """Infer, compare, and report as asked."""
-    check_writable(options.json)
+    check_results(options)
     check_writable(options.output)
     job = _job(options)
     results = _infer(job, options)
@@ -52,12 +57,8 @@ def run_command(options: argparse.Namespace) -> None:
     matches = None if options.no_check else _matches_serial(categories, job, options)
     if options.output:
         write_categories(options.output, categories)
-    summary = {
-        **_summary(job, results.report, categories),
-        "matches_serial": matches,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(summary, indent=2) + "\n")
+    summary = {**_summary(job, categories), "matches_serial": matches}
+    write_results(options, results.report, more=summary)
     _print(Console(), summary, results.report)
 
 
@@ -90,6 +91,7 @@ def _infer(job: Job, options: argparse.Namespace) -> Results[Answer]:
                 timeout=options.timeout,
                 config=config_of(options),
                 on_progress=on_progress,
+                trace=options.trace is not None,
             )
     except RankError as error:
         if isinstance(error.__cause__, UsageError):
@@ -107,13 +109,12 @@ def _matches_serial(
     return serial is not None and np.array_equal(categories, serial)
 
 
-def _summary(job: Job, report: Report, categories: NDArray[np.int64]) -> dict[str, Any]:
+def _summary(job: Job, categories: NDArray[np.int64]) -> dict[str, Any]:
     return {
         "neurons": job.neurons,
         "layers": job.layers,
         "samples": job.samples,
         "categories": len(categories),
-        **report.to_dict(),
     }
 
 
@@ -128,8 +129,6 @@ def _print(console: Console, summary: dict[str, Any], report: Report) -> None:
     console.print(
         f"{summary['neurons']} neurons, {summary['layers']} layers,"
         f" {summary['samples']:,} samples in {report.seconds:.2f} s,"
-        f" {per_sample:.3f} ms per sample"
+        f" {per_sample:.3f} ms per sample\n"
     )
-    ranks = "1 rank" if report.ranks == 1 else f"{report.ranks} ranks"
-    console.print(f"{ranks}, {report.channel} channel, {report.cloud} cloud\n")
     print_report(console, report)

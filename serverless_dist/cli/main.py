@@ -33,6 +33,7 @@ _COMMANDS = {
     "policy": ("policy", "print what a user has to be allowed on AWS"),
     "destroy": ("destroy", "remove a deployment from AWS"),
     "prices": ("prices", "print what AWS takes, or fetch its price lists"),
+    "report": ("report", "show what a run took, or a plan, from its file"),
     "algorithms": ("algorithms", "say what each algorithm of a collective would take"),
 }
 """The module of each command, whose `set_up` gives a parser its options, and its help.

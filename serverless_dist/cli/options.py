@@ -1,14 +1,19 @@
 """Options that several commands share."""
 
 import argparse
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime.channels import CHANNELS
 from serverless_dist.runtime.clouds import CLOUDS
+from serverless_dist.runtime.report import Report
+from serverless_dist.runtime.timeline import write_trace
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +35,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--json", type=Path, metavar="FILE", help="write the report to FILE"
     )
     parser.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="write when each rank did what, for ui.perfetto.dev",
+    )
+    parser.add_argument(
         "--debug", action="store_true", help="show the traceback of an error"
     )
 
@@ -42,6 +53,33 @@ def config_of(options: argparse.Namespace) -> Config:
         fabric=options.name or config.fabric,
         region=options.region or config.region,
     )
+
+
+def check_results(options: argparse.Namespace) -> None:
+    """Refuse files for the results that cannot be written; see `add_run_options`."""
+    check_writable(options.json)
+    check_writable(options.trace)
+
+
+def write_results(
+    options: argparse.Namespace, report: Report, *, more: Mapping[str, Any]
+) -> None:
+    """Write the files that are asked for.
+
+    Parameters
+    ----------
+    options
+        What `add_run_options` has added.
+    report
+        What the run took.
+    more
+        What else belongs into the report's file.
+    """
+    if options.json:
+        values = {**more, **report.to_dict()}
+        options.json.write_text(json.dumps(values, indent=2) + "\n")
+    if options.trace:
+        write_trace(report, options.trace)
 
 
 def check_writable(path: Path | None) -> None:

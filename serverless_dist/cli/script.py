@@ -5,11 +5,15 @@ than four ranks to start.
 """
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from serverless_dist.cli.options import add_run_options, check_writable, config_of
+from serverless_dist.cli.options import (
+    add_run_options,
+    check_results,
+    config_of,
+    write_results,
+)
 from serverless_dist.errors import UsageError
 from serverless_dist.integrations.mpi_scripts import (
     copy_module,
@@ -59,7 +63,7 @@ def run_command(options: argparse.Namespace) -> None:
     config = config_of(options)
     cloud = check_cloud(options.cloud or config.cloud)
     program, arguments = _program(options, has_files=cloud == LOCAL)
-    check_writable(options.json)
+    check_results(options)
     results = run(
         program,
         *arguments,
@@ -68,9 +72,9 @@ def run_command(options: argparse.Namespace) -> None:
         channel=options.channel,
         timeout=options.timeout,
         config=config,
+        trace=options.trace is not None,
     )
-    if options.json:
-        options.json.write_text(json.dumps(results.report.to_dict(), indent=2) + "\n")
+    write_results(options, results.report, more={})
     if options.report:
         from rich.console import Console
 

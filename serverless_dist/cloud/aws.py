@@ -107,7 +107,7 @@ class AwsService:
     patience
         How long to ask again when the service is busy.
     note
-        Told an operation, as ``"sqs:ReceiveMessage"``, and how often it was sent again.
+        Told an operation, as ``"s3:PutObject"``, and how often it was sent again.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class AwsService:
         """Send one request and return the answer, with a streamed body read whole."""
         what = f"{self.name} {self._client.meta.method_to_api_mapping[operation]}"
         with aws_errors(what, resource, self._client.meta.endpoint_url):
-            answer = self._ask(operation, arguments)
+            answer: dict[str, Any] = self._ask(operation, arguments)
             for streamed in {"Body", "Payload"} & answer.keys():  # of S3, of Lambda
                 answer[streamed] = answer[streamed].read()
         return answer
@@ -142,26 +142,23 @@ class AwsService:
         """Close the connections."""
         self._client.close()
 
-    def _ask(self, operation: str, arguments: Mapping[str, object]) -> dict[str, Any]:
+    def _ask(self, operation: str, arguments: Mapping[str, object]) -> Any:
         """Return the answer; the SDK says in it how often it has sent the request."""
+        answer: Any = {}
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+            answer = getattr(self._client, operation)(**arguments)
         except sdk.ClientError as error:
-            self._count(operation, _repeats(error.response))
+            answer = error.response
             raise
-        self._count(operation, _repeats(answer))
+        finally:
+            meta = answer.get("ResponseMetadata", {})
+            self._count(operation, meta.get("RetryAttempts", 0))
         return answer
 
     def _count(self, operation: str, times: int) -> None:
         if times and self._note is not None:
-            meta = self._client.meta
-            name = meta.method_to_api_mapping[operation]
-            self._note(f"{meta.service_model.service_name}:{name}", times)
-
-
-def _repeats(answer: Mapping[str, Any]) -> int:
-    repeats: int = answer.get("ResponseMetadata", {}).get("RetryAttempts", 0)
-    return repeats
+            name = self._client.meta.method_to_api_mapping[operation]
+            self._note(f"{self.name.lower()}:{name}", times)
 
 
 class AwsClients:

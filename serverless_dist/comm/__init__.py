@@ -12,8 +12,9 @@ from serverless_dist.comm.communicators import (
 from serverless_dist.comm.constants import ANY_SOURCE, ANY_TAG, PROC_NULL
 from serverless_dist.comm.data.ops import Op
 from serverless_dist.comm.engine.endpoint import Endpoint
+from serverless_dist.comm.engine.spans import Phase, Span, Spans
 from serverless_dist.comm.engine.status import Status
-from serverless_dist.comm.engine.times import PhaseTimes
+from serverless_dist.comm.engine.times import PhaseTimes, Stopwatch, TracingStopwatch
 from serverless_dist.comm.steps import Exchange, Recv, Send, Step, Steps
 from serverless_dist.comm.world import get_self, get_world, set_world
 
@@ -34,13 +35,18 @@ __all__ = [
     "Intercomm",
     "Intracomm",
     "Op",
+    "Phase",
     "PhaseTimes",
     "Recv",
     "Send",
+    "Span",
+    "Spans",
     "Status",
     "Step",
     "Steps",
+    "Stopwatch",
     "Topocomm",
+    "TracingStopwatch",
     "get_self",
     "get_world",
     "set_world",

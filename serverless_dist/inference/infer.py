@@ -15,7 +15,7 @@ from serverless_dist.inference.maps import LayerMap, Receipt, Sending, map_layer
 from serverless_dist.inference.network import BIASES
 from serverless_dist.inference.rows import Activations, Rows, pack, unpack
 from serverless_dist.inference.seconds import Phase, Stopwatch
-from serverless_dist.runtime import report_progress
+from serverless_dist.runtime import loading, report_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def infer(
     [16, 51, 63, 79]
     """
     watch = Stopwatch(clock)
-    with watch.count(Phase.LOAD):
+    with watch.count(Phase.LOAD), loading():
         owners = job.owners(comm.size)
         layers = tuple(map_layers(job.network(), owners, comm.rank))
         graphs = [_graph(comm, layer) for layer in layers]

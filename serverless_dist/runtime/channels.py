@@ -5,7 +5,7 @@ from pathlib import Path
 
 from serverless_dist.cloud import Cloud, Meter
 from serverless_dist.errors import UsageError
-from serverless_dist.transport import Transport
+from serverless_dist.transport import Channel
 from serverless_dist.transport.blobs import BlobTransport
 from serverless_dist.transport.direct import DirectTransport
 from serverless_dist.transport.hybrid import HybridTransport
@@ -13,7 +13,7 @@ from serverless_dist.transport.queues import QueueTransport
 from serverless_dist.wire import JobKey
 
 DIRECT = "direct"  # the one channel that is not a cloud's
-_CLOUD_CHANNELS: Mapping[str, Callable[[int, int, Cloud, JobKey], Transport]] = {
+_CLOUD_CHANNELS: Mapping[str, Callable[[int, int, Cloud, JobKey], Channel]] = {
     "queue": QueueTransport,
     "object": BlobTransport,
     "hybrid": HybridTransport,
@@ -38,7 +38,7 @@ def open_channel(
     key: JobKey,
     sockets: Path,
     meter: Meter,
-) -> Transport:
+) -> Channel:
     """Return a rank's transport.
 
     Parameters

@@ -5,9 +5,9 @@ use among themselves: small ones by queue, large ones by object. The number afte
 those of the ranks, `size`, is the driver's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pickle import PickleBuffer
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
@@ -15,6 +15,7 @@ from typing import Any
 
 from serverless_dist.cloud import Cloud, Usage
 from serverless_dist.cloud.limits import MAX_WAIT
+from serverless_dist.comm import Span
 from serverless_dist.errors import ServerlessDistError
 from serverless_dist.transport import Message
 from serverless_dist.transport.hybrid import HybridTransport
@@ -32,17 +33,18 @@ MAILBOXES = 1  # of the driver, besides one for each rank
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Seconds of one rank: start and import, computing, sending, waiting."""
+    """Seconds of one rank: start and import, computing, sending, waiting, loading."""
 
     boot: float
     compute: float
     send: float
     wait: float
+    load: float = 0.0
 
     @property
     def total(self) -> float:
         """All of them."""
-        return self.boot + self.compute + self.send + self.wait
+        return self.boot + self.compute + self.send + self.wait + self.load
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,30 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """What a rank used, its outcome included; small, so that it is one request."""
+    """What a rank used, its outcome included; small, so that it is one request.
+
+    Attributes
+    ----------
+    rank, usage
+        Who, and what.
+    dropped
+        How many frames were dropped, by reason.
+    traffic
+        Each dest, and the messages and bytes of payload that it was sent.
+    """
 
     rank: int
     usage: Usage
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    traffic: Sequence[tuple[int, int, int]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """When a rank did what, in seconds since the job's start; before its farewell."""
+
+    rank: int
+    spans: Sequence[Span]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +123,7 @@ class Printed:
     err: str
 
 
-Event = Outcome | Farewell | Ended | Progress | Printed
+Event = Outcome | Farewell | Traced | Ended | Progress | Printed
 
 
 def enclosed(obj: Any) -> Buffers:
@@ -166,6 +188,11 @@ class ControlDesk:
         self._is_asking = False  # of the thread that calls `events`, and only its
         self._thread = Thread(target=self._ask, name="desk", daemon=True)
         self._thread.start()
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many frames to the driver were dropped, by reason."""
+        return {flaw.value: n for flaw, n in self._transport.dropped.items()}
 
     def put(self, event: Event) -> None:
         """Add an event that was seen here; from any thread, without a request."""

@@ -91,7 +91,7 @@ class Environment:
         jobs = [partial(self._start, child) for child in children]
         side_by_side(self._clients.pool, jobs)
         part, job = _part(envelope), envelope.key.job.hex()
-        meter = Meter()
+        meter = self._clients.meter = Meter()
         cloud = MeteredCloud(AwsCloud(part.address, self._clients), meter)
         # Two starts of one event have the same id, and a claim is one's own or not.
         mine = f"{context.aws_request_id} {secrets.token_hex(8)}".encode()

@@ -39,6 +39,8 @@ class Invitation:
         Where those of the direct channel are, on one machine.
     branching
         How many others a rank starts at most; see `tree`. 0: none.
+    is_traced
+        Whether the rank is to tell when it did what.
     """
 
     key: JobKey
@@ -56,6 +58,7 @@ class Invitation:
     versions: Mapping[str, str]
     sockets: Path = Path()
     branching: int = 0
+    is_traced: bool = False
 
     def fields(self) -> dict[str, Any]:
         """Return all but the key, as values that msgpack knows."""
@@ -74,6 +77,7 @@ class Invitation:
             "algorithms": dict(self.algorithms),
             "versions": dict(self.versions),
             "branching": self.branching,
+            "is_traced": self.is_traced,
         }
 
     @classmethod

@@ -10,18 +10,27 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from serverless_dist.cloud import Usage
+from serverless_dist.comm import Span
 from serverless_dist.errors import (
     DeadlineError,
     RankDiedError,
     RankError,
     ServerlessDistError,
 )
-from serverless_dist.runtime.control import Ended, Event, Farewell, Outcome
+from serverless_dist.runtime.control import (
+    Ended,
+    Event,
+    Failure,
+    Farewell,
+    Outcome,
+    Traced,
+)
 from serverless_dist.wire import decode
 
 GRACE = 1.0  # seconds that a word may take after the end of its process
@@ -46,6 +55,7 @@ class Job:
         self._deadline = started + timeout + LATE
         self._outcomes: dict[int, Outcome] = {}
         self._farewells: dict[int, Farewell] = {}
+        self._timelines: dict[int, Sequence[Span]] = {}
         self._silent: dict[int, tuple[str, float]] = {}
         self._never_run: set[int] = set()
         self._stop = math.inf  # when the others have had their time
@@ -76,14 +86,35 @@ class Job:
         """What all ranks have used; only when `is_done`."""
         return sum((said.usage for said in self._farewells.values()), Usage())
 
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many frames to ranks were dropped, by reason."""
+        counts: Counter[str] = Counter()
+        for said in self._farewells.values():
+            counts.update(said.dropped)
+        return counts
+
+    @property
+    def traffic(self) -> Sequence[tuple[int, int, int, int]]:
+        """Source, dest, messages and bytes of each pair of ranks that spoke."""
+        ranks = sorted(self._farewells)
+        return [
+            (rank, *sent) for rank in ranks for sent in self._farewells[rank].traffic
+        ]
+
+    @property
+    def timelines(self) -> Mapping[int, Sequence[Span]]:
+        """When each rank that was asked did what."""
+        return dict(sorted(self._timelines.items()))
+
     def feed(self, event: Event, now: float) -> None:
         """Take note of an event."""
         match event:
             case Outcome(rank=rank, failure=failure):
                 self._outcomes[rank] = event
-                if failure is not None:
-                    patience = LEAVE if failure.is_exit else 0.0
-                    self._stop = min(self._stop, now + patience)
+                self._stop = min(self._stop, now + _patience(failure))
+            case Traced(rank, spans):
+                self._timelines[rank] = spans
             case Farewell(rank=rank):
                 self._farewells[rank] = event
                 if rank not in self._outcomes:
@@ -119,6 +150,13 @@ class Job:
     def values(self) -> list[Any]:
         """Return what the ranks returned, in order; only when `is_done`."""
         return [_value(outcome) for outcome in self.outcomes]
+
+
+def _patience(failure: Failure | None) -> float:
+    """Return the seconds that the others have after the end of a rank."""
+    if failure is None:
+        return math.inf
+    return LEAVE if failure.is_exit else 0.0
 
 
 def _rank_error(outcome: Outcome) -> RankError:

@@ -4,6 +4,7 @@ import hashlib
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from serverless_dist.cloud import Meter, MeteredCloud, Usage
 from serverless_dist.cloud.attempts import within
 from serverless_dist.config import Config
 from serverless_dist.errors import ServerlessDistError, TaskCancelledError
+from serverless_dist.runtime.bill import DEFAULT_REGION, prices_near, unit_prices
 from serverless_dist.runtime.clouds import (
     has_functions,
     new_key,
@@ -62,6 +64,7 @@ def run(
     config: Config | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     cancelled: threading.Event | None = None,
+    trace: bool = False,
 ) -> Results[T]:
     """Run ``function(comm, *args)`` on all ranks at once and return what they return.
 
@@ -86,6 +89,8 @@ def run(
         Called with what a rank gave to `report_progress`.
     cancelled
         Once another thread has set it, the ranks are stopped within a second.
+    trace
+        Whether the report is to have a timeline, which costs a request for each rank.
 
     Returns
     -------
@@ -117,7 +122,8 @@ def run(
     code = pack_code(function, args, modules)
     with ExitStack() as stack:
         watcher = _Watcher(function, on_progress, cancelled)
-        return _Run(settings, modules_of(function), stack).go(code, watcher)
+        job = _Run(settings, modules_of(function), stack, is_traced=trace)
+        return job.go(code, watcher)
 
 
 def _modules() -> Modules:
@@ -156,9 +162,15 @@ class _Run:
     """One run: what it opens, `stack` closes, the ranks first and the cloud last."""
 
     def __init__(
-        self, settings: Settings, preload: Sequence[str], stack: ExitStack
+        self,
+        settings: Settings,
+        preload: Sequence[str],
+        stack: ExitStack,
+        *,
+        is_traced: bool,
     ) -> None:
         self._settings = settings
+        self._is_traced = is_traced
         self._meter = Meter()
         size = settings.ranks
         after = stack.enter_context(ExitStack())  # the cloud has been closed
@@ -208,6 +220,7 @@ class _Run:
                 wants_progress=watcher.on_progress is not None,
                 algorithms=settings.config.algorithms,
                 versions=versions() if has_functions(self._opened) else {},
+                is_traced=self._is_traced,
             )
         )
         try:
@@ -220,7 +233,7 @@ class _Run:
         seconds = time.time() - started
         self._patience = max(0.0, started + settings.timeout - time.time())
         values = self._job.values()
-        return Results(values, self._report(self._job, seconds))
+        return Results(values, self._report(self._job, started, seconds))
 
     def _watch(self, job: Job, watcher: _Watcher) -> None:
         """Return when the job is done; raise why it failed."""
@@ -248,7 +261,7 @@ class _Run:
                 job.feed(event, time.time())
         return job is None or job.have_all_left
 
-    def _report(self, job: Job, seconds: float) -> Report:
+    def _report(self, job: Job, started: float, seconds: float) -> Report:
         settings = self._settings
         # Not in a rank's own count: its start and its farewell, one request each.
         unseen = {
@@ -256,8 +269,11 @@ class _Run:
             "sqs:SendMessageBatch": settings.ranks,
         }
         usage = self._meter.usage() + job.usage + Usage(unseen, unseen)
+        region = settings.config.region or DEFAULT_REGION
         if has_functions(self._opened):
             usage += self._opened.lease_usage()
+            region = self._opened.address.region
+        prices = prices_near(region)
         return Report(
             job=self._key.job.hex(),
             ranks=settings.ranks,
@@ -267,6 +283,13 @@ class _Run:
             usage=usage,
             memory_mb=settings.config.memory_mb,
             phases=[outcome.phases for outcome in job.outcomes],
+            started=started,
+            region=region,
+            priced_in=prices.region,
+            prices=unit_prices(prices),
+            dropped=Counter(job.dropped) + Counter(self._desk.dropped),
+            traffic=job.traffic,
+            timelines=job.timelines,
         )
 
     def _remove_blobs(self) -> None:

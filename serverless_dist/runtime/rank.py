@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from serverless_dist.cloud import Cloud, Meter, MeteredCloud
 from serverless_dist.cloud.aws_address import AwsAddress
-from serverless_dist.comm import Communicator, Endpoint, PhaseTimes, set_world
+from serverless_dist.comm import Communicator, Endpoint, set_world
 from serverless_dist.comm.abort import end_process, set_abort
 from serverless_dist.errors import (
     DeadlineError,
@@ -24,7 +24,6 @@ from serverless_dist.runtime.control import (
     Ended,
     Event,
     Failure,
-    Farewell,
     Outcome,
     Phases,
     Progress,
@@ -36,6 +35,7 @@ from serverless_dist.runtime.invitation import Invitation
 from serverless_dist.runtime.progress import ignore_progress, set_reporter
 from serverless_dist.runtime.surroundings import Surroundings
 from serverless_dist.runtime.tracebacks import describe
+from serverless_dist.runtime.trail import Trail
 from serverless_dist.runtime.versions import check_versions, versions
 from serverless_dist.transport import Transport
 
@@ -101,8 +101,9 @@ def _run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
         stack.callback(set_world, None)
         events: list[Event] = []
         channel = ExitStack()
+        trail = Trail(rank, invitation.started, is_traced=invitation.is_traced)
         try:
-            outcome = _outcome(invitation, surroundings, channel, line)
+            outcome = _outcome(invitation, surroundings, channel, line, trail)
             if outcome is not None:
                 events = [*surroundings.printed(), outcome]
                 if outcome.failure is not None or _size(outcome.value) > _SHORT:
@@ -114,7 +115,10 @@ def _run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
             # it. What went wrong with the channel is in the outcome.
             with suppress(ServerlessDistError):
                 channel.close()
-        line.tell(*events, Farewell(rank, meter.usage()))
+        if invitation.is_traced:  # it may be long, and the farewell is one request
+            line.tell(*events, *trail.traced())
+            events = []
+        line.tell(*events, trail.farewell(meter.usage()))
 
 
 def _outcome(
@@ -122,11 +126,12 @@ def _outcome(
     surroundings: Surroundings,
     channel: ExitStack,
     line: ControlLine,
+    trail: Trail,
 ) -> Outcome | None:
     """Run the function and return how it ended; None if nobody wants to know."""
     try:
         with surroundings.guarded(lambda: line.tell(*surroundings.printed())):
-            value, failure, phases = _attempt(invitation, surroundings, channel)
+            value, failure, phases = _attempt(invitation, surroundings, channel, trail)
     except Abandoned as error:
         _log.warning("%s", error)
         return None
@@ -140,7 +145,10 @@ def _size(value: Buffers) -> int:
 
 
 def _attempt(
-    invitation: Invitation, surroundings: Surroundings, stack: ExitStack
+    invitation: Invitation,
+    surroundings: Surroundings,
+    stack: ExitStack,
+    trail: Trail,
 ) -> tuple[Buffers, Failure | None, Phases]:
     """Run the function; return its value or failure, and where the time went."""
     phases = _NO_TIME
@@ -164,19 +172,19 @@ def _attempt(
             deadline=time.monotonic() + min(left, surroundings.seconds),
             channel=invitation.channel,
             algorithms=invitation.algorithms,
+            stopwatch=trail.stopwatch,
         )
         stack.callback(endpoint.close)
         world = Communicator.world(endpoint)
         set_world(world)
-        function, args = unpack_code(_load(invitation, surroundings))
-        boot = surroundings.boot(invitation.started)
-        started = time.monotonic()
+        trail.begin(surroundings.boot(invitation.started), endpoint, transport)
+        with trail.stopwatch.loading():
+            function, args = unpack_code(_load(invitation, surroundings))
         try:
             with _hushed(transport):
                 value = _call(function, world, args)
         finally:
-            seconds = time.monotonic() - started
-            phases = _phases(boot, seconds, endpoint.times)
+            phases = trail.end()
         endpoint.close()
         return _enclosed_value(value), None, phases
     except Abandoned:
@@ -210,12 +218,6 @@ def _call(
         if error.code in (None, 0):
             return None
         raise
-
-
-def _phases(boot: float, seconds: float, times: PhaseTimes) -> Phases:
-    # Threads that wait at the same time count each.
-    compute = max(0.0, seconds - times.send - times.wait)
-    return Phases(boot, compute, times.send, times.wait)
 
 
 def _load(invitation: Invitation, surroundings: Surroundings) -> bytearray:

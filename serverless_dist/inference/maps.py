@@ -17,7 +17,7 @@ from serverless_dist.inference.partition import Owners
 
 Places = NDArray[np.int32]
 
-_WASTE = 1.25  # rows delivered per row needed, up to which one multicast is better
+WASTE = 1.25  # rows delivered per row needed, up to which one multicast is better
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _shared(needs: NDArray[np.bool_], source: int) -> Places | None:
     counts = np.count_nonzero(others, axis=1)
     dests = np.count_nonzero(counts)
     union = np.flatnonzero(others.any(axis=0)).astype(np.int32)
-    return union if dests > 1 and dests * union.size <= _WASTE * counts.sum() else None
+    return union if dests > 1 and dests * union.size <= WASTE * counts.sum() else None
 
 
 def _sendings(needs: NDArray[np.bool_], source: int) -> Iterator[Sending]:

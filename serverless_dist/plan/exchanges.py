@@ -1,0 +1,297 @@
+"""What one exchange among ranks asks of a channel, and how long it takes.
+
+Sizes and numbers of requests follow from the packing of `cloud.batches`, by which
+senders cut their batches. How often a receiver asks depends on when messages come:
+estimates, from the spread of the latencies, and marked so below.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from serverless_dist.cloud.batches import (
+    QUEUE_MAX_BODY,
+    TOPIC_MAX_BODY,
+    billed,
+    queue_batches,
+    text_size,
+    topic_batches,
+)
+from serverless_dist.cloud.latency import Profile
+from serverless_dist.cloud.limits import BILLING_CHUNK, MAX_BATCH, MAX_FILTERS
+from serverless_dist.wire.frames import header_reserve
+
+FRAME_BYTES = 150  # frame and head of a body, for one dest
+DEST_BYTES = 6  # for each further one: rank and sequence number
+ATTRIBUTE_BYTES = len("targetString.Array[]")
+SIDE_BY_SIDE = 8  # requests of one rank at a time: connections of `AwsClients`
+GETS_BESIDE = 16  # the same for objects: `transport.blobs`
+HEAD_BYTES = 65_536  # of a shared object that are read first: `transport.blobs`
+POINTER_BYTES = 130  # of the hybrid channel: key, span, digest
+LOOKS = 0.7  # in vain for each object: puts of equals end in any order (estimate)
+
+
+class Via(StrEnum):
+    """A channel of a cloud."""
+
+    QUEUE = "queue"
+    OBJECT = "object"
+    HYBRID = "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What each rank sends in one exchange; each receives as much.
+
+    Attributes
+    ----------
+    ranks
+        How many do so.
+    messages
+        How many different messages each sends.
+    dests
+        How many ranks each of those is for.
+    size
+        Bytes of each.
+    """
+
+    ranks: int
+    messages: float
+    dests: float
+    size: float
+
+    @property
+    def fan(self) -> int:
+        """The ranks that a message is for, as a whole number."""
+        return max(1, round(self.dests))
+
+    @property
+    def arrivals(self) -> float:
+        """The messages that each rank receives."""
+        return self.messages * self.dests
+
+
+@dataclass
+class Tally:
+    """Requests, what they are billed as, and bytes; of all ranks together."""
+
+    requests: dict[str, float] = field(default_factory=dict)
+    billed: dict[str, float] = field(default_factory=dict)
+    sent: float = 0.0
+    received: float = 0.0
+
+    def count(self, kind: str, requests: float, bill: float | None = None) -> None:
+        """Add requests of a kind, billed as so many."""
+        bill = requests if bill is None else bill
+        self.requests[kind] = self.requests.get(kind, 0.0) + requests
+        self.billed[kind] = self.billed.get(kind, 0.0) + bill
+
+    def add(self, other: "Tally", times: float = 1.0) -> None:
+        """Add what another has counted, so many times."""
+        for kind, number in other.requests.items():
+            self.count(kind, number * times, other.billed[kind] * times)
+        self.sent += other.sent * times
+        self.received += other.received * times
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What one exchange takes.
+
+    Attributes
+    ----------
+    tally
+        The requests of all ranks.
+    seconds
+        From when ranks begin to send until the last has everything, but for the bytes'
+        way through a function's network.
+    cpu
+        Seconds of a whole vCPU of each rank.
+    """
+
+    tally: Tally
+    seconds: float
+    cpu: float
+
+
+def exchange(via: Via, call: Call, profile: Profile) -> Exchange:
+    """Return what an exchange takes over a channel.
+
+    Examples
+    --------
+    >>> from serverless_dist.cloud.latency import US_EAST_1
+    >>> multicast = Call(ranks=8, messages=1, dests=7, size=1_000)
+    >>> exchange(Via.QUEUE, multicast, US_EAST_1).tally.requests["sns:PublishBatch"]
+    8.0
+    >>> exchange(Via.OBJECT, multicast, US_EAST_1).tally.requests["s3:PutObject"]
+    8.0
+    """
+    if call.arrivals <= 0:
+        return Exchange(Tally(), 0.0, 0.0)
+    return _WAYS[via](call, profile)
+
+
+def _frames(size: float, dests: int, most: int) -> list[int]:
+    """Return the sizes of the frames that carry a body."""
+    room = most - header_reserve(dests)
+    parts = max(1, math.ceil(size / room))
+    around = FRAME_BYTES + (dests - 1) * DEST_BYTES
+    last = round(size) - (parts - 1) * room
+    return [room + around] * (parts - 1) + [last + around]
+
+
+def _by_queue(call: Call, profile: Profile) -> Exchange:
+    tally = Tally()
+    is_direct = call.messages * call.dests <= 1
+    count = max(1, round(call.messages))
+    share = call.ranks * call.messages / count
+    frames = _frames(
+        call.size, call.fan, QUEUE_MAX_BODY if is_direct else TOPIC_MAX_BODY
+    )
+    if is_direct:
+        requests = _send(tally, frames * count, share)
+        sent = profile.sqs_send.typical
+        hop = 0.0
+    else:
+        requests = _publish(tally, frames, count, call, share)
+        sent = profile.sns_publish.typical
+        hop = _last_of(call.arrivals * len(frames), profile.sns_hop.quantile)
+    arrivals = call.arrivals * len(frames)
+    polls = _receive(tally, call, frames, profile)
+    rate = call.ranks * count * len(frames) / profile.sns_rate
+    seconds = (
+        max(math.ceil(requests / SIDE_BY_SIDE) * sent, 0.0 if is_direct else rate)
+        + hop
+        + profile.sqs_receive.mean * max(1.0, math.ceil(arrivals / MAX_BATCH))
+    )
+    texts = sum(map(text_size, frames)) * count
+    asked = requests + polls + arrivals / MAX_BATCH
+    cpu = asked * profile.request_cpu
+    cpu += 0.0 if is_direct else texts * profile.sns_byte_cpu
+    return Exchange(tally, seconds, cpu)
+
+
+def _send(tally: Tally, frames: list[int], share: float) -> int:
+    batches = queue_batches(frames)
+    texts = [sum(map(text_size, frames[start:stop])) for start, stop in batches]
+    tally.count(
+        "sqs:SendMessageBatch", len(batches) * share, sum(map(billed, texts)) * share
+    )
+    tally.sent += sum(texts) * share
+    return len(batches)
+
+
+def _publish(
+    tally: Tally, frames: list[int], count: int, call: Call, share: float
+) -> int:
+    """Count the batches; a topic of SNS serves 200 mailboxes, so there are several."""
+    topics = math.ceil(call.ranks / MAX_FILTERS)
+    reached = min(topics, call.fan)  # by each message
+    digits = len(str(call.ranks)) + 3
+    attribute = ATTRIBUTE_BYTES + digits * math.ceil(call.fan / reached)
+    each = max(1, math.ceil(count * reached / topics))  # messages of a topic
+    entries = [text_size(frame) + attribute for frame in frames] * each
+    batches = topic_batches(entries)
+    bill = sum(billed(sum(entries[start:stop])) for start, stop in batches)
+    scale = share * count * reached / each
+    tally.count("sns:PublishBatch", len(batches) * scale, bill * scale)
+    tally.sent += sum(map(text_size, frames)) * each * scale
+    copies = sum(billed(text_size(frame)) for frame in frames)
+    tally.count("sns:Delivery", 0, copies * call.ranks * call.arrivals)
+    return len(batches) * round(count * reached / each)
+
+
+def _receive(tally: Tally, call: Call, frames: list[int], profile: Profile) -> float:
+    """Count what receivers ask; return how often one does (an estimate).
+
+    While one request is under way, what comes waits for the next: so a rank asks about
+    as often as requests fit into the time in which its messages come.
+    """
+    arrivals = call.arrivals * len(frames)
+    share = 1 / (arrivals + 1)
+    hop = profile.sns_hop
+    spread = hop.quantile(max(0.5, 1 - share)) - hop.quantile(min(0.5, share))
+    least = math.ceil(arrivals / MAX_BATCH)
+    polls = min(arrivals, max(least, spread / profile.sqs_receive.typical))
+    size = sum(map(text_size, frames)) * call.arrivals
+    chunks = size / polls / BILLING_CHUNK
+    bill = polls * (1.0 if chunks <= 0.5 else chunks + 0.5)
+    tally.count("sqs:ReceiveMessage", polls * call.ranks, bill * call.ranks)
+    tally.count("sqs:DeleteMessageBatch", arrivals / MAX_BATCH * call.ranks)
+    tally.received += size * call.ranks
+    return polls
+
+
+def _by_object(call: Call, profile: Profile) -> Exchange:
+    tally = Tally()
+    frame = call.size + FRAME_BYTES + (call.fan - 1) * DEST_BYTES
+    is_own = call.messages * call.dests <= 1
+    index = 4 + call.messages * (7 + 2.5 * call.fan)
+    crate = index + frame * call.messages
+    tally.count("s3:PutObject", call.ranks)
+    tally.sent += crate * call.ranks
+    sources = min(call.ranks - 1.0, call.arrivals)
+    found, size = _reads(crate, index, frame, is_own=is_own)
+    gets = sources * (found + 2 * LOOKS)  # a look is for both of a source's sequences
+    tally.count("s3:GetObject", gets * call.ranks)
+    if is_own:
+        tally.count("s3:DeleteObjects", call.ranks / 1_000)
+    tally.received += size * sources * call.ranks
+    waves = math.ceil(sources / GETS_BESIDE)
+    put = _last_of(sources, profile.s3_put.quantile) + crate / profile.stream_rate
+    got = (found + LOOKS) * profile.s3_get.typical * (waves - 1)
+    got += (found - 1) * profile.s3_get.typical + LOOKS * profile.s3_get.typical
+    got += _last_of(min(sources, GETS_BESIDE), profile.s3_get.quantile)
+    got += size / profile.stream_rate
+    # A job's keys have one prefix, which takes so many requests a second.
+    limit = max(
+        gets * call.ranks / profile.s3_get_rate, call.ranks / profile.s3_put_rate
+    )
+    return Exchange(tally, max(put + got, limit), (gets + 1) * profile.request_cpu)
+
+
+def _reads(
+    crate: float, index: float, frame: float, *, is_own: bool
+) -> tuple[float, float]:
+    """Return how many GETs bring one source's messages, and how many bytes."""
+    if is_own:
+        return 1.0, crate
+    if crate <= HEAD_BYTES:
+        return 1.0, crate
+    head = max(index, HEAD_BYTES)
+    longer = 1.0 if index > HEAD_BYTES else 0.0
+    beyond = 1 - HEAD_BYTES / crate if frame < HEAD_BYTES else 1.0
+    return 1.0 + longer + beyond, head + frame * beyond
+
+
+def _by_hybrid(call: Call, profile: Profile) -> Exchange:
+    if call.size <= TOPIC_MAX_BODY - header_reserve(call.ranks):
+        return _by_queue(call, profile)
+    pointers = Call(call.ranks, call.messages, call.dests, POINTER_BYTES)
+    queued = _by_queue(pointers, profile)
+    tally = queued.tally
+    whole = call.size * call.messages
+    tally.count("s3:PutObject", call.ranks)
+    tally.count("s3:GetObject", call.arrivals * call.ranks)
+    tally.sent += whole * call.ranks
+    tally.received += call.size * call.arrivals * call.ranks
+    waves = math.ceil(call.arrivals / GETS_BESIDE)
+    got = (waves - 1) * profile.s3_get.typical
+    got += _last_of(min(call.arrivals, GETS_BESIDE), profile.s3_get.quantile)
+    moved = (whole + call.size * waves) / profile.stream_rate
+    seconds = queued.seconds + profile.s3_put.typical + got + moved
+    cpu = queued.cpu + (call.arrivals + 1) * profile.request_cpu
+    return Exchange(tally, seconds, cpu)
+
+
+def _last_of(count: float, quantile: Callable[[float], float]) -> float:
+    """Return what the last of so many is expected to take: about their quantile."""
+    return quantile(max(0.5, count / (count + 1)))
+
+
+_WAYS: Mapping[Via, Callable[[Call, Profile], Exchange]] = {
+    Via.QUEUE: _by_queue,
+    Via.OBJECT: _by_object,
+    Via.HYBRID: _by_hybrid,
+}

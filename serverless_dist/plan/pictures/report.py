@@ -1,0 +1,81 @@
+"""The page of a run: what it took, who waited when, who spoke to whom, what it cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from serverless_dist.plan.pictures import costs, phases, timeline, traffic
+from serverless_dist.plan.pictures.numbers import (
+    count,
+    money,
+    plain,
+    safe,
+    seconds,
+    size,
+)
+from serverless_dist.plan.pictures.page import Row, Section, figures, render, table
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """Return the page of a report in its JSON form."""
+    noun = "rank" if report["ranks"] == 1 else "ranks"
+    name = f"Run of {count(report['ranks'])} {noun} over channel {report['channel']}"
+    sections = [
+        _summary(report),
+        timeline.section(report) if report["timeline"] else phases.section(report),
+        traffic.section(report),
+        costs.section(report),
+    ]
+    if report["retries"] or report["dropped"]:
+        sections.append(_faults(report))
+    return render(name, _subtitle(report), sections)
+
+
+def _subtitle(report: Mapping[str, Any]) -> str:
+    simulation = report["simulation"]
+    if simulation is None:
+        return f"Job {report['job']}, on cloud {report['cloud']}."
+    return (
+        f"Job {report['job']}, simulated with profile {simulation['profile']}, "
+        f"seed {simulation['seed']} and {simulation['compute']} computing times."
+    )
+
+
+def _summary(report: Mapping[str, Any]) -> Section:
+    moved, simulation = report["bytes"], report["simulation"]
+    pairs = [
+        ("Time", seconds(report["seconds"])),
+        ("Price", money(report["dollars"]["total"])),
+        ("Ranks", f"{count(report['ranks'])}<small>{_memory(report)}</small>"),
+        ("Channel", safe(report["channel"])),
+        ("Cloud", f"{safe(report['cloud'])}<small>{safe(report['region'])}</small>"),
+        ("Requests", count(sum(report["requests"].values()))),
+        ("Bytes sent", size(moved["sent"])),
+        ("Bytes received", size(moved["received"])),
+        ("Computing", f"{plain(report['gb_seconds'])} GB-s"),
+    ]
+    if simulation is not None:
+        name, seed = safe(simulation["profile"]), safe(simulation["seed"])
+        pairs.append(("Profile", f"{name}<small>seed {seed}</small>"))
+    return Section("summary", "Summary", body=figures(pairs))
+
+
+def _memory(report: Mapping[str, Any]) -> str:
+    return f"{count(report['memory_mb'])} MB each"
+
+
+def _faults(report: Mapping[str, Any]) -> Section:
+    rows = [
+        Row(("request made again", safe(name), count(times)))
+        for name, times in report["retries"].items()
+    ]
+    rows += [
+        Row(("message dropped", safe(reason), count(times)))
+        for reason, times in report["dropped"].items()
+    ]
+    headings = ("what", "which", "times")
+    return Section(
+        "faults",
+        "Retries and drops",
+        "What the cloud refused at first, and what arrived but was not for a rank.",
+        body=table(headings, rows, numbers={"times"}),
+    )

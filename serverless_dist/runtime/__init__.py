@@ -6,7 +6,7 @@ from serverless_dist.lazy import lazy_names
 
 if TYPE_CHECKING:
     from serverless_dist.runtime.launch import Results, run
-    from serverless_dist.runtime.loading import loading
+    from serverless_dist.runtime.loads import loading
     from serverless_dist.runtime.progress import report_progress
     from serverless_dist.runtime.report import Report
 
@@ -17,7 +17,7 @@ __getattr__ = lazy_names(
     {
         "Report": "serverless_dist.runtime.report",
         "Results": "serverless_dist.runtime.launch",
-        "loading": "serverless_dist.runtime.loading",
+        "loading": "serverless_dist.runtime.loads",
         "report_progress": "serverless_dist.runtime.progress",
         "run": "serverless_dist.runtime.launch",
     },

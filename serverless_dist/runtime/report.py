@@ -248,7 +248,7 @@ def _usage(values: Mapping[str, Any]) -> Usage:
 
 
 def _phases(values: Mapping[str, object]) -> Phases:
-    return Phases(**{phase.value: _number(values[phase]) for phase in Phase})
+    return Phases(**{phase.value: _number(values[phase.value]) for phase in Phase})
 
 
 def _pair(values: Sequence[object]) -> Pair:

@@ -89,10 +89,10 @@ class Spans:
             return tuple(self._spans)
 
     def _shorten(self) -> None:
-        spans = self._spans
+        spans = _joined(self._spans, self._grain)
         while len(spans) > self._most:
-            spans = _joined(self._spans, self._grain)
             self._grain *= 2
+            spans = _joined(self._spans, self._grain)
         self._spans = spans
 
 

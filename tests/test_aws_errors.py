@@ -271,6 +271,7 @@ def test_a_body_that_breaks_off_is_fetched_again(canned: Canned) -> None:
     with closing(AwsClients(None, canned.endpoint, patience)) as clients:
         got = call(clients.s3, "get_object", "object k", Bucket="lab", Key="k")
     assert got["Body"] == b"half of the object"
+    assert clients.meter.usage().retries == {"s3:GetObject": 1}
 
 
 def test_an_answer_that_is_not_of_aws_is_asked_for_again(canned: Canned) -> None:
@@ -280,6 +281,8 @@ def test_an_answer_that_is_not_of_aws_is_asked_for_again(canned: Canned) -> None
     with closing(AwsClients(None, canned.endpoint, patience)) as clients:
         call(clients.sns, "list_topics", "all")
     assert canned.script == []
+    # Those of the SDK and those of this package.
+    assert clients.meter.usage().retries == {"sns:ListTopics": 2}
 
 
 def test_a_503_without_a_body_is_survived(canned: Canned) -> None:

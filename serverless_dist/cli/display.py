@@ -21,7 +21,7 @@ from serverless_dist.runtime import Report
 from serverless_dist.runtime.bill import COMPUTING, Line
 from serverless_dist.runtime.control import Phases
 
-_LINES = 8  # of a bill that are shown one by one
+_MANY = 10_000  # GB-seconds, of which tenths matter to nobody
 _RANKS = 16  # that are shown one by one
 _SLOWEST = 3  # ranks that are named among more
 _PAIRS = 5  # of ranks, that talked most
@@ -34,7 +34,8 @@ def print_report(console: Console, report: Report) -> None:
     console.print(_faults(report))
     console.print(_phases(report))
     if report.traffic:
-        console.print(_traffic(report))
+        console.print(_all_traffic(report))
+        console.print(_heaviest(report))
     console.print(f"job {report.job}")
 
 
@@ -56,18 +57,15 @@ def _heading(report: Report) -> str:
 
 
 def _bill(report: Report) -> Table:
-    """Show the dearest lines, what is left of them, and the sums."""
+    """Show all lines, the dearest first, and the sums."""
     place = "" if report.cloud == "aws" else " (what AWS would have counted)"
     table = _table(f"Requests and dollars in {report.priced_in}{place}")
     table.add_column("operation", overflow="fold")
     for heading in ("requests", "billed", "sent", "received", "dollars"):
         table.add_column(heading, justify="right", overflow="fold")
-    usage, lines = report.usage, _lines(report)
-    for line in lines[:_LINES]:
+    usage = report.usage
+    for line in _lines(report):
         table.add_row(*_cells(report, line))
-    if rest := lines[_LINES:]:
-        spent = sum(line.dollars for line in rest)
-        table.add_row(f"{len(rest)} others", "", "", "", "", f"{spent:.6f}")
     table.add_section()
     for service, spent in report.dollars.items():
         cells = [
@@ -91,7 +89,9 @@ def _cells(report: Report, line: Line) -> Sequence[str]:
     usage, item = report.usage, line.item
     spent = f"{line.dollars:.6f}"
     if item == COMPUTING:
-        name, billed = f"lambda: {report.memory_mb:,} MB", f"{line.count:,.1f} GB-s"
+        digits = 1 if line.count < _MANY else 0
+        billed = f"{line.count:,.{digits}f} GB-s"
+        name = f"lambda: {report.memory_mb:,} MB"
         return name, "", billed, "", "", spent
     counts = (usage.requests, usage.billed)
     return (
@@ -152,13 +152,16 @@ def _seconds(phases: Phases) -> list[str]:
     return [f"{getattr(phases, phase):.2f}" for phase in Phase]
 
 
-def _traffic(report: Report) -> Table:
+def _all_traffic(report: Report) -> str:
+    messages = sum(pair[2] for pair in report.traffic)
+    size = decimal(sum(pair[3] for pair in report.traffic))
+    pairs = f"{len(report.traffic):,} pairs of ranks"
+    return f"Traffic: {messages:,} messages, {size} between {pairs}"
+
+
+def _heaviest(report: Report) -> Table:
     pairs = sorted(report.traffic, key=lambda pair: (-pair[3], -pair[2], pair))
-    messages = sum(pair[2] for pair in pairs)
-    table = _table(
-        f"Traffic: {messages:,} messages, {decimal(sum(pair[3] for pair in pairs))}"
-        f" between {len(pairs):,} pairs; the heaviest"
-    )
+    table = _table("The heaviest")
     for heading in ("from", "to", "messages", "bytes"):
         table.add_column(heading, justify="right", overflow="fold")
     for source, dest, count, nbytes in pairs[:_PAIRS]:

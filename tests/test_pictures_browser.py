@@ -20,7 +20,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from serverless_dist.plan.pictures import write_html
 from serverless_dist.plan.pictures.numbers import seconds
 from tests import documents
-from tests.test_pictures import hostile
+from tests.test_pictures import HOSTILE, hostile
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -36,15 +36,14 @@ FLAGS = (
 )
 DOCUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "4 ranks": lambda: documents.report(ranks=4, rounds=12, seed=1),
-    "4 ranks, untraced": lambda: documents.report(
-        ranks=4, rounds=2, seed=2, traced=False
-    ),
     "1000 ranks": lambda: documents.report(ranks=1_000, rounds=30, seed=3),
     "1000 ranks, untraced": lambda: documents.report(
         ranks=1_000, rounds=2, seed=4, traced=False
     ),
     "plan": lambda: documents.plan(options=30, seed=5),
-    "hostile report": lambda: hostile(documents.report(ranks=8, rounds=3, seed=6)),
+    "hostile report": lambda: hostile(
+        documents.report(ranks=8, rounds=3, seed=6, traced=False)
+    ),
     "hostile plan": lambda: hostile(documents.plan(options=9, seed=7)),
 }
 # What plotly has drawn in a section: bars, cells, marks, lines or surfaces.
@@ -158,6 +157,14 @@ def test_a_page_comes_to_fit_its_window(page: Page, width: int) -> None:
     page.browser.set_window_size(width, 900)
     # Plotly draws anew a moment after the window has changed.
     WebDriverWait(page.browser, 20, poll_frequency=0.05).until(lambda _: page.run(FITS))
+
+
+@only("hostile report", "hostile plan")
+def test_figures_show_hostile_texts_letter_by_letter(page: Page) -> None:
+    is_run = page.document["kind"] == "run"
+    shape = "#costs .ytick text" if is_run else "#frontier .annotation-text"
+    shown = page.run("return document.querySelector(arguments[0]).textContent", shape)
+    assert HOSTILE in shown
 
 
 @only("4 ranks", "1000 ranks")

@@ -11,12 +11,14 @@ NOTHING = "-"
 
 
 def safe(text: object) -> str:
-    """Return a text that a page and a figure show as it is, whatever it holds.
+    """Return a text that elements and figures show as it is, whatever it holds.
+
+    Quotes stay, since figures do not know their entities: an attribute needs more.
 
     >>> safe("<b>&")
     '&lt;b&gt;&amp;'
     """
-    return escape(str(text))
+    return escape(str(text), quote=False)
 
 
 def count(number: float) -> str:

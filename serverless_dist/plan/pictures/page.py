@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from html import escape
 from typing import Any
 
 from plotly.offline import get_plotlyjs
@@ -153,7 +154,7 @@ def _figure(part: Section) -> str:
     height = part.figure.layout.height
     return (
         f'<div class="drawing" id="{part.name}-drawing" role="img" '
-        f'aria-label="{safe(part.title)}" style="height:{height}px"></div>\n'
+        f'aria-label="{escape(part.title)}" style="height:{height}px"></div>\n'
         f'<script type="application/json" data-drawing="{part.name}-drawing">'
         f"{part.figure.to_json()}</script>\n"
     )

@@ -136,6 +136,8 @@ def lists() -> dict[str, dict[str, Any]]:
             [
                 bucket("B1", "EU-Requests-Tier1", "0.0000050000", "S3-API-Tier1"),
                 bucket("B2", "EU-Requests-Tier2", "0.0000004000", "S3-API-Tier2"),
+                # Told apart by the usage type alone.
+                bucket("B6", "EU-Tables-Requests-Tier1", "0.000009", "S3-API-Tier1"),
                 bucket(
                     "B3", "EU-Requests-SIA-Tier1", "0.0000100000", "S3-API-SIA-Tier1"
                 ),

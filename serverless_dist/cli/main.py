@@ -34,6 +34,7 @@ _COMMANDS = {
     "destroy": ("destroy", "remove a deployment from AWS"),
     "prices": ("prices", "print what AWS takes, or fetch its price lists"),
     "report": ("report", "show what a run took, or a plan, from its file"),
+    "calibrate": ("calibrate", "measure how long a cloud takes, for simulations"),
     "algorithms": ("algorithms", "say what each algorithm of a collective would take"),
 }
 """The module of each command, whose `set_up` gives a parser its options, and its help.

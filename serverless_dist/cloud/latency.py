@@ -160,7 +160,7 @@ class Profile:
         Raises
         ------
         UsageError
-            A value has an unknown name or is no number.
+            A value has an unknown name, or is no number from 0 on.
         """
         kinds = {field.name: type(getattr(base, field.name)) for field in fields(cls)}
         changes: dict[str, Any] = {}
@@ -170,14 +170,22 @@ class Profile:
                 raise UsageError(msg)
             try:
                 if kinds[name] is Latency:
-                    numbers = {key: float(number) for key, number in value.items()}
+                    numbers = {key: _number(number) for key, number in value.items()}
                     changes[name] = Latency(**numbers)
                 else:
-                    changes[name] = kinds[name](value)
+                    changes[name] = str(value) if name == "name" else _number(value)
             except (AttributeError, TypeError, ValueError) as error:
                 msg = f"{name} of a profile is {value!r}: {error}"
                 raise UsageError(msg) from error
         return replace(base, **changes)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < math.inf:
+        msg = f"{value!r} is no number from 0 on"
+        raise ValueError(msg)
+    return number
 
 
 US_EAST_1 = Profile(
@@ -276,4 +284,6 @@ def load_profile(name: str) -> Profile:
     if not isinstance(values, dict):
         msg = f"{path} is no profile: it holds no JSON object"
         raise UsageError(msg)
+    # Where and when it was measured is for people.
+    values.pop("about", None)
     return Profile.from_dict(values, US_EAST_1)

@@ -6,11 +6,13 @@ samples, the smaller ones on 4,000 or 10,000.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+from serverless_dist.errors import DataFileError
 from serverless_dist.inference.network import FAN_IN, GeneratedNetwork, check_sizes
 from serverless_dist.inference.traffic import layer_traffic
 from serverless_dist.plan.shapes import LayerActivity, Shape, Traffic
@@ -34,12 +36,63 @@ def challenge_shape(neurons: int, layers: int, samples: int) -> Shape:
     """
     check_sizes(neurons, layers)
     values = _load(neurons)
-    blocks = tuple(neurons // part for part in values["parts"])
-    activity = tuple(
+    known = _traffic_of(values)
+
+    @cache
+    def traffic(ranks: int) -> Sequence[Traffic]:
+        return known.get(ranks) or count_traffic(neurons, ranks)
+
+    return Shape(
+        neurons, layers, samples, _activity_of(values), traffic, edges_per_row=FAN_IN
+    )
+
+
+def read_shape(path: Path, layers: int, samples: int) -> Shape:
+    """Return a network of which a file says what its layers do to samples.
+
+    Parameters
+    ----------
+    path
+        JSON like ``serverless_dist/inference/data/activity-1024.json``: ``neurons``,
+        ``parts``, ``layers`` and, if the network has other than 32 edges a row,
+        ``edges_per_row``. Without ``traffic`` each rank sends all its rows to all.
+    layers, samples
+        How many the network has, and how many go through it.
+
+    Raises
+    ------
+    DataFileError
+        The file is missing or malformed.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        neurons = int(values["neurons"])
+        activity = _activity_of(values)
+        known = _traffic_of(values)
+        edges = int(values.get("edges_per_row", FAN_IN))
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}"
+        raise DataFileError(msg) from error
+    except KeyError as error:
+        msg = f"{path} does not say what layers do to samples: it has no {error}"
+        raise DataFileError(msg) from error
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
+        msg = f"{path} does not say what layers do to samples: {error}"
+        raise DataFileError(msg) from error
+
+    def traffic(ranks: int) -> Sequence[Traffic]:
+        return known.get(ranks) or (Traffic(1.0, ranks - 1.0, neurons / ranks),)
+
+    return Shape(neurons, layers, samples, activity, traffic, edges_per_row=edges)
+
+
+def _activity_of(values: Mapping[str, Any]) -> tuple[LayerActivity, ...]:
+    blocks = tuple(values["neurons"] / part for part in values["parts"])
+    return tuple(
         LayerActivity(
-            live=each["live"],
-            nonzero=each["nonzero"],
-            distinct=each["distinct"],
+            live=float(each["live"]),
+            nonzero=float(each["nonzero"]),
+            distinct=float(each["distinct"]),
             blocks=blocks,
             fixed=tuple(each["fixed"]),
             per_sample=tuple(each["per_sample"]),
@@ -47,14 +100,12 @@ def challenge_shape(neurons: int, layers: int, samples: int) -> Shape:
         for each in values["layers"]
     )
 
-    @cache
-    def traffic(ranks: int) -> Sequence[Traffic]:
-        known = values["traffic"].get(str(ranks))
-        if known is not None:
-            return tuple(Traffic(*each) for each in known)
-        return count_traffic(neurons, ranks)
 
-    return Shape(neurons, layers, samples, activity, traffic, edges_per_row=FAN_IN)
+def _traffic_of(values: Mapping[str, Any]) -> dict[int, tuple[Traffic, ...]]:
+    return {
+        int(ranks): tuple(Traffic(*map(float, each)) for each in layers)
+        for ranks, layers in values.get("traffic", {}).items()
+    }
 
 
 def count_traffic(neurons: int, ranks: int) -> Sequence[Traffic]:

@@ -22,8 +22,8 @@ from serverless_dist.cloud.latency import Profile
 from serverless_dist.cloud.limits import BILLING_CHUNK, MAX_BATCH, MAX_FILTERS
 from serverless_dist.wire.frames import header_reserve
 
-FRAME_BYTES = 150  # frame and head of a body, for one dest
-DEST_BYTES = 6  # for each further one: rank and sequence number
+HEAD_OF_BODY = 64  # what the codec puts before bytes: `wire.codec`
+FRAME_BYTES = 80  # around each part of a body, for one dest: `wire.frames`
 ATTRIBUTE_BYTES = len("targetString.Array[]")
 SIDE_BY_SIDE = 8  # requests of one rank at a time: connections of `AwsClients`
 GETS_BESIDE = 16  # the same for objects: `transport.blobs`
@@ -132,13 +132,23 @@ def exchange(via: Via, call: Call, profile: Profile) -> Exchange:
     return _WAYS[via](call, profile)
 
 
-def _frames(size: float, dests: int, most: int) -> list[int]:
-    """Return the sizes of the frames that carry a body."""
-    room = most - header_reserve(dests)
-    parts = max(1, math.ceil(size / room))
-    around = FRAME_BYTES + (dests - 1) * DEST_BYTES
-    last = round(size) - (parts - 1) * room
+def _frames(call: Call, most: int) -> list[int]:
+    """Return the sizes of the frames that carry a message of at most so many bytes."""
+    room = most - header_reserve(call.fan)
+    body = round(call.size) + HEAD_OF_BODY
+    parts = max(1, math.ceil(body / room))
+    last = body - (parts - 1) * room
+    around = _around(call)
     return [room + around] * (parts - 1) + [last + around]
+
+
+def _around(call: Call) -> int:
+    """Return the bytes around a part of a body: a rank and a number for each dest.
+
+    msgpack takes 1 to 3 bytes for a rank.
+    """
+    numbers = 2 if call.ranks <= 128 else 3 if call.ranks <= 512 else 4
+    return FRAME_BYTES + (call.fan - 1) * numbers
 
 
 def _by_queue(call: Call, profile: Profile) -> Exchange:
@@ -146,9 +156,7 @@ def _by_queue(call: Call, profile: Profile) -> Exchange:
     is_direct = call.messages * call.dests <= 1
     count = max(1, round(call.messages))
     share = call.ranks * call.messages / count
-    frames = _frames(
-        call.size, call.fan, QUEUE_MAX_BODY if is_direct else TOPIC_MAX_BODY
-    )
+    frames = _frames(call, QUEUE_MAX_BODY if is_direct else TOPIC_MAX_BODY)
     if is_direct:
         requests = _send(tally, frames * count, share)
         sent = profile.sqs_send.typical
@@ -225,7 +233,7 @@ def _receive(tally: Tally, call: Call, frames: list[int], profile: Profile) -> f
 
 def _by_object(call: Call, profile: Profile) -> Exchange:
     tally = Tally()
-    frame = call.size + FRAME_BYTES + (call.fan - 1) * DEST_BYTES
+    frame = call.size + HEAD_OF_BODY + _around(call)
     is_own = call.messages * call.dests <= 1
     index = 4 + call.messages * (7 + 2.5 * call.fan)
     crate = index + frame * call.messages

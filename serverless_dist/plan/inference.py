@@ -1,5 +1,6 @@
 """All ways to infer, with seconds and dollars: which to take, and why no other."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +64,7 @@ def plan_inference(
     kernel: Kernel | None = None,
     is_cold: bool = True,
     search: Search | None = None,
+    others: Sequence[Option] = (),
     within: float | None = None,
     budget: float | None = None,
 ) -> Plan:
@@ -80,6 +82,8 @@ def plan_inference(
         Whether functions have no warm environments to start in.
     search
         Which ways to look at.
+    others
+        What else is to be compared with, as what somebody else has measured.
     within, budget
         Seconds and dollars that the recommended way may take; see `judge`.
 
@@ -108,7 +112,7 @@ def plan_inference(
         question=_question(shape, setting, within, budget),
         region=prices.region,
         profile=profile.name,
-        options=judge(options, within=within, budget=budget),
+        options=judge([*options, *others], within=within, budget=budget),
     )
 
 
@@ -186,7 +190,7 @@ def _option(way: Way, memory: int, cost: Cost, prices: Prices) -> Option:
         dollars=total,
         lines=spent,
         requests={kind: number for kind, number in requests.items() if number},
-        choices=way.choices,
+        choices={**way.choices, "needed_mb": math.ceil(way.holds.total)},
         reason=refusal(way.holds, memory, ranks=way.ranks, seconds=cost.longest),
     )
 

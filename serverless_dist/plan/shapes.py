@@ -31,9 +31,19 @@ class LayerActivity:
     live: float
     nonzero: float
     distinct: float
-    blocks: tuple[int, ...]
+    blocks: tuple[float, ...]
     fixed: tuple[float, ...]
     per_sample: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("live", "nonzero", "distinct"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                msg = f"the share {name} behind a layer is {share}: it is from 0 to 1"
+                raise UsageError(msg)
+        if not len(self.blocks) == len(self.fixed) == len(self.per_sample) > 0:
+            msg = "the activity behind a layer needs two numbers for each size of block"
+            raise UsageError(msg)
 
     def packed(self, rows: float, samples: float) -> float:
         """Return the bytes of so many rows of so many samples, packed."""
@@ -47,9 +57,10 @@ class LayerActivity:
 
     def distinct_rows(self, rows: float, neurons: int) -> float:
         """Return how many of `rows` neurons, drawn at random, differ."""
-        alike = 1 / self.distinct  # neurons that are equal to each other
+        distinct = max(self.distinct, 1 / neurons)
+        alike = 1 / distinct  # neurons that are equal to each other
         missing: float = (1 - rows / neurons) ** alike
-        return max(1.0, min(rows, neurons * self.distinct * (1 - missing)))
+        return max(1.0, min(rows, neurons * distinct * (1 - missing)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,7 @@ def test_cells_show_the_phase_that_took_most_of_their_time(tmp_path: Path) -> No
                     spent[phase] = spent.get(phase, 0.0) + common
             name = labels.get(str(codes[rank, column]))
             most = max(spent.values(), default=0.0)
+            assert (name is None) == (most == 0.0)
             assert spent.get(name, 0.0) == pytest.approx(most, rel=1e-3)
 
 

@@ -9,6 +9,8 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -178,6 +180,22 @@ def test_the_timeline_tells_rank_phase_start_and_stop(page: Page) -> None:
     assert any(
         phase == kind and begin < stop and end > start for kind, begin, end in spans
     )
+
+
+@only("1000 ranks")
+def test_neighbouring_cells_of_one_phase_tell_of_one_span(page: Page) -> None:
+    trace = "document.querySelector('#timeline-drawing').data[0]"
+    step = page.run(f"return {trace}.meta.step")
+    labels = page.run(f"return {trace}.meta.labels")
+    cells = page.run(f"return Array.from({trace}.z[13])")
+    texts = page.run(f"return {trace}.text[13]")
+    for phase, span in groupby(
+        zip(cells, texts, range(1_000), strict=True), itemgetter(0)
+    ):
+        _, told, columns = zip(*span, strict=True)
+        name = labels.get(str(phase), "nothing")
+        start, stop = columns[0] * step, (columns[-1] + 1) * step
+        assert set(told) == {f"{name}<br>{start:.4f} to {stop:.4f} s"}
 
 
 @only("4 ranks")

@@ -34,9 +34,11 @@ from serverless_dist.lazy import lazy_names
 if TYPE_CHECKING:
     # Ranks and what they use to talk.
     from serverless_dist.comm import Communicator, Op, Status, mpi as MPI
+    from serverless_dist.comm.place import compute_for
 
-    # Running functions as ranks.
+    # Running functions as ranks, in earnest or in virtual time.
     from serverless_dist.runtime import Report, Results, loading, report_progress, run
+    from serverless_dist.runtime.simulation import simulate
 
     # Running functions and classes as remote tasks.
     from serverless_dist.tasks import (
@@ -93,6 +95,7 @@ __all__ = [
     "WorkerCrashedError",
     "as_completed",
     "cancel",
+    "compute_for",
     "get",
     "get_actor",
     "init",
@@ -106,6 +109,7 @@ __all__ = [
     "report_progress",
     "run",
     "shutdown",
+    "simulate",
     "starmap",
     "wait",
 ]
@@ -125,5 +129,9 @@ __getattr__ = lazy_names(
     {name: "serverless_dist.tasks" for name in __all__ if name not in globals()}
     | dict.fromkeys(_RUNTIME, "serverless_dist.runtime")
     | dict.fromkeys(_COMM, "serverless_dist.comm")
-    | {"MPI": "serverless_dist.comm.mpi:"},
+    | {
+        "MPI": "serverless_dist.comm.mpi:",
+        "compute_for": "serverless_dist.comm.place",
+        "simulate": "serverless_dist.runtime.simulation",
+    },
 )

@@ -76,6 +76,7 @@ PUBLIC = [
     "WorkerCrashedError",
     "as_completed",
     "cancel",
+    "compute_for",
     "get",
     "get_actor",
     "init",
@@ -89,6 +90,7 @@ PUBLIC = [
     "report_progress",
     "run",
     "shutdown",
+    "simulate",
     "starmap",
     "wait",
 ]

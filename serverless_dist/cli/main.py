@@ -33,6 +33,7 @@ _COMMANDS = {
     "policy": ("policy", "print what a user has to be allowed on AWS"),
     "destroy": ("destroy", "remove a deployment from AWS"),
     "prices": ("prices", "print what AWS takes, or fetch its price lists"),
+    "simulate": ("simulate", "run a script on a simulated AWS, in virtual time"),
     "report": ("report", "show what a run took, or a plan, from its file"),
     "calibrate": ("calibrate", "measure how long a cloud takes, for simulations"),
     "algorithms": ("algorithms", "say what each algorithm of a collective would take"),

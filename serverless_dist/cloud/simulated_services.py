@@ -33,10 +33,10 @@ from serverless_dist.cloud.simulated_world import Host
 _READ_AT = 0.5  # of a read's time has passed when it sees what is there: an estimate
 
 
-def _prepare(host: Host, requests: int = 1, more: float = 0.0) -> None:
-    """Let the processor time of the SDK pass."""
+def _prepare(host: Host, requests: int = 1, more: float = 0.0) -> float:
+    """Return in how many seconds the SDK will have made requests."""
     host.world.time.settle()
-    host.compute(requests * host.world.profile.request_cpu + more)
+    return (requests * host.world.profile.request_cpu + more) / host.share
 
 
 class SimulatedQueue:
@@ -63,10 +63,10 @@ class SimulatedQueue:
         batches = queue_batches(sizes)
         if not batches:
             return
-        _prepare(self._host, len(batches))
+        made = _prepare(self._host, len(batches))
         last = 0.0
         for start, stop in batches:
-            sent = self._host.upload(sum(map(text_size, sizes[start:stop])))
+            sent = self._host.upload(sum(map(text_size, sizes[start:stop])), made)
             taken = sent + self._world.chances.draw(self._world.profile.sqs_send)
             for body in copies[start:stop]:
                 self._world.arrive(self._mailbox, body, taken)
@@ -77,8 +77,8 @@ class SimulatedQueue:
         """Return up to `limit` bodies; SQS waits whole seconds for the first."""
         check_receive(limit, wait)
         time, mailbox = self._world.time, self._mailbox
-        _prepare(self._host)
-        deadline = time.now() + ceil(wait)
+        asked = time.now() + _prepare(self._host)
+        deadline = asked + ceil(wait)
         while not mailbox.has_some(time.now()) and time.now() < deadline:
             until = min(deadline, mailbox.next_return() or deadline)
             waiter = time.waiter()
@@ -88,7 +88,8 @@ class SimulatedQueue:
         deliveries = mailbox.take(limit, time.now())
         size = sum(text_size(len(delivery.body)) for delivery in deliveries)
         answer = self._world.chances.draw(self._world.profile.sqs_receive)
-        time.sleep(answer + self._host.download(size))
+        begun = max(0.0, asked - time.now())
+        time.sleep(self._host.download(size, begun + answer))
         return deliveries
 
     def delete(self, receipts: Sequence[str]) -> None:
@@ -96,10 +97,10 @@ class SimulatedQueue:
         batches = -(-len(receipts) // MAX_BATCH)
         if not batches:
             return
-        _prepare(self._host, batches)
+        made = _prepare(self._host, batches)
         latency = self._world.profile.sqs_delete
         self._world.time.sleep(
-            max(self._world.chances.draw(latency) for _ in range(batches))
+            made + max(self._world.chances.draw(latency) for _ in range(batches))
         )
         for receipt in receipts:
             self._mailbox.forget(receipt)
@@ -132,15 +133,15 @@ class SimulatedTopic:
             return
         nbytes = sum(size for _, size in batches)
         profile = self._world.profile
-        _prepare(self._host, len(batches), nbytes * profile.sns_byte_cpu)
-        self._world.time.sleep(max(self._publish(*batch) for batch in batches))
+        made = _prepare(self._host, len(batches), nbytes * profile.sns_byte_cpu)
+        self._world.time.sleep(max(self._publish(*batch, made) for batch in batches))
 
-    def _publish(self, entries: Sequence[Entry], size: int) -> float:
+    def _publish(self, entries: Sequence[Entry], size: int, made: float) -> float:
         """Send one batch; return in how many seconds it is acknowledged."""
         world, profile = self._world, self._world.profile
         taken = (
             world.hold_up("sns:PublishBatch", len(entries))
-            + self._host.upload(size)
+            + self._host.upload(size, made)
             + world.chances.draw(profile.sns_publish)
         )
         for entry in entries:
@@ -195,7 +196,10 @@ class SimulatedBlobs:
         rest = seconds * (1 - _READ_AT)
         if data is not None:
             data = data[start:stop]
-            rest += self._pass(self._host.download(len(data)), len(data))
+            rest = max(
+                self._host.download(len(data), rest),
+                rest + len(data) / self._world.profile.stream_rate,
+            )
         self._world.time.sleep(rest)
         return data
 
@@ -225,13 +229,10 @@ class SimulatedBlobs:
     def _write(self, nbytes: int) -> None:
         """Let the time of a put pass."""
         seconds = self._ask("s3:PutObject", self._world.profile.s3_put)
-        self._world.time.sleep(seconds + self._pass(self._host.upload(nbytes), nbytes))
+        stream = nbytes / self._world.profile.stream_rate
+        self._world.time.sleep(seconds + max(self._host.upload(nbytes), stream))
 
     def _ask(self, operation: str, latency: Latency) -> float:
         """Make a request; return in how many seconds its answer begins."""
-        _prepare(self._host)
-        return self._world.hold_up(operation) + self._world.chances.draw(latency)
-
-    def _pass(self, link_seconds: float, nbytes: int) -> float:
-        """Return how long bytes take over one connection and the function's link."""
-        return max(link_seconds, nbytes / self._world.profile.stream_rate)
+        made = _prepare(self._host)
+        return made + self._world.hold_up(operation) + self._world.chances.draw(latency)

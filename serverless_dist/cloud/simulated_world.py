@@ -87,10 +87,10 @@ class Host:
         """Use a whole vCPU for so long; with less than one it takes longer."""
         self.world.time.sleep(seconds / self.share)
 
-    def upload(self, nbytes: int) -> float:
-        """Return in how many seconds so many bytes more will have left."""
-        return self._out.pass_on(nbytes, self.world.time.now())
+    def upload(self, nbytes: int, after: float = 0.0) -> float:
+        """Return in how many seconds bytes that go `after` seconds will have left."""
+        return after + self._out.pass_on(nbytes, self.world.time.now() + after)
 
-    def download(self, nbytes: int) -> float:
-        """Return in how many seconds so many bytes more will have come."""
-        return self._in.pass_on(nbytes, self.world.time.now())
+    def download(self, nbytes: int, after: float = 0.0) -> float:
+        """Return in how many seconds bytes that come `after` seconds will be there."""
+        return after + self._in.pass_on(nbytes, self.world.time.now() + after)

@@ -1,6 +1,7 @@
 """What happens in virtual time: strands of work, events, and waits for them."""
 
 from collections.abc import Callable
+from types import ModuleType  # noqa: TC003 - for those who look at the hints
 from typing import Any, Protocol
 
 
@@ -51,6 +52,10 @@ class Scheduler(Protocol):
         ...
 
 
+def _nothing() -> None:
+    """Do nothing: the strand has no greenlet yet."""
+
+
 class Strand:
     """Work on its way in virtual time; see `VirtualTime.start`.
 
@@ -60,6 +65,9 @@ class Strand:
         What errors call it.
     share
         Of a vCPU, where computing is measured. Strands that it starts have the same.
+    main
+        What `__main__` is while it runs; None: whatever it is. Strands that it starts
+        have the same.
     awaits
         What it waits for, for people.
     """
@@ -70,15 +78,19 @@ class Strand:
         "awaits",
         "greenlet",
         "is_done",
+        "main",
         "name",
         "share",
+        "turn",
     )
 
     def __init__(self, time: "Scheduler", name: str, share: float) -> None:
         self.name = name
         self.share = share
+        self.main: ModuleType | None = None
         self.awaits = ""
         self.greenlet: Any = None
+        self.turn: Callable[[], None] = _nothing
         self.is_done = False
         self._time = time
         self._ended: list[Waiter] = []

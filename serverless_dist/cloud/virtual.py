@@ -16,6 +16,7 @@ The laws:
 """
 
 import heapq
+import sys
 from collections.abc import Callable
 from contextvars import copy_context
 from itertools import count
@@ -23,7 +24,7 @@ from threading import Condition
 
 from greenlet import getcurrent, greenlet
 
-from serverless_dist.cloud.services import RLock
+from serverless_dist.cloud.services import RLock, Work
 from serverless_dist.cloud.strands import Event, Strand, Waiter
 from serverless_dist.cloud.virtual_condition import VirtualCondition
 from serverless_dist.errors import ProtocolError, UsageError
@@ -64,7 +65,7 @@ class VirtualTime:
         self._now = 0.0
         self._measure = measure
         self._mark = 0.0  # the processor time from which on the strand has not paid
-        self._events: list[tuple[float, int, Event]] = []
+        self._events: list[tuple[float, int, Event | Callable[[], None]]] = []
         self._numbers = count()
         self._hub = getcurrent()
         self._current: Strand | None = None
@@ -94,7 +95,7 @@ class VirtualTime:
                 self._now = until
                 self._pay()
                 return
-            self._push(until, Event(lambda: self._resume(strand)))
+            heapq.heappush(events, (until, next(self._numbers), strand.turn))
             strand.awaits = "time to pass"
             self._switch()
             return
@@ -134,7 +135,10 @@ class VirtualTime:
     def start_with(self, work: Callable[[], object], name: str, share: float) -> Strand:
         """Have `work` done with that share of a vCPU."""
         strand = Strand(self, name, share)
+        if self._current is not None:
+            strand.main = self._current.main
         strand.greenlet = greenlet(lambda: self._do(strand, work), self._hub)
+        strand.turn = lambda: self._resume(strand)
         strand.greenlet.gr_context = copy_context()
         self._living[strand] = None
         self.give_turn(strand)
@@ -143,11 +147,12 @@ class VirtualTime:
     def call_in(self, seconds: float, action: Callable[[], None]) -> Event:
         """Have `action`, which never waits, called in `seconds`."""
         event = Event(action)
-        self._push(self._now + self._lag() + seconds, event)
+        when = self._now + self._lag() + seconds
+        heapq.heappush(self._events, (when, next(self._numbers), event))
         return event
 
-    def run(self) -> None:
-        """Return when all strands have ended.
+    def run(self, until: Work | None = None) -> None:
+        """Return when all strands have ended, or that one has; the others are stopped.
 
         Raises
         ------
@@ -156,13 +161,19 @@ class VirtualTime:
         BaseException
             What a strand has raised.
         """
+        main = sys.modules["__main__"]
         try:
-            while self._living and self._step():
-                pass
-            if self._living:
-                raise ProtocolError(self._stuck())
+            while self._living and (until is None or until.is_alive()):
+                if not self._step():
+                    raise ProtocolError(self._stuck())
         finally:
             self.close()
+            sys.modules["__main__"] = main
+
+    def fail(self, error: BaseException) -> None:
+        """Have `run` raise an error as soon as the strand that runs has to wait."""
+        if self._failure is None:
+            self._failure = error
 
     def close(self) -> None:
         """End all strands where they are; closing twice is no error."""
@@ -176,18 +187,22 @@ class VirtualTime:
 
     def waiter(self) -> Waiter:
         """Return a wait of the strand that runs."""
-        self.settle()
         return Waiter(self, self._current)
 
     def give_turn(self, strand: Strand) -> None:
         """Let a strand run after those whose turn it is already."""
-        self._push(self.now(), Event(lambda: self._resume(strand)))
+        heapq.heappush(self._events, (self.now(), next(self._numbers), strand.turn))
 
     def park(self, waiter: Waiter, strand: Strand | None, what: str) -> None:
         """Let others run until the waiter is over."""
         if strand is not None:
+            # Nothing may come between a look at what others do and the wait for it: so
+            # what the strand has computed is paid for when the wait is over.
+            until = self.now()
             strand.awaits = what
             self._switch()
+            if until > self._now:
+                self.sleep(until - self._now)
             return
         if getcurrent() is not self._hub:
             msg = "virtual time belongs to the thread that has made it: wait there"
@@ -205,8 +220,7 @@ class VirtualTime:
         except _Stopped:
             pass
         except BaseException as error:
-            if self._failure is None:
-                self._failure = error
+            self.fail(error)
         self._living.pop(strand, None)
         strand.end()
 
@@ -214,12 +228,16 @@ class VirtualTime:
         """Let the next thing happen; return whether there was one."""
         events = self._events
         while events:
-            when, _, event = heapq.heappop(events)
-            action = event.action
-            if action is None:
-                continue
-            event.action = None
-            self._now = max(self._now, when)
+            when, _, happening = heapq.heappop(events)
+            if isinstance(happening, Event):
+                action = happening.action
+                if action is None:
+                    continue
+                happening.action = None
+            else:
+                action = happening
+            if when > self._now:
+                self._now = when
             action()
             if self._failure is not None:
                 failure, self._failure = self._failure, None
@@ -227,13 +245,12 @@ class VirtualTime:
             return True
         return False
 
-    def _push(self, when: float, event: Event) -> None:
-        heapq.heappush(self._events, (when, next(self._numbers), event))
-
     def _resume(self, strand: Strand) -> None:
         """From the hub: let a strand run until it waits or ends."""
         before, self._current = self._current, strand
         strand.awaits = ""
+        if strand.main is not None:
+            sys.modules["__main__"] = strand.main
         strand.greenlet.switch()
         self._current = before
 

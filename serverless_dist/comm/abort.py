@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
+from serverless_dist.comm.place import here
+
 Abort = Callable[[int], NoReturn]
 
 
@@ -30,15 +32,12 @@ def end_process(code: int) -> NoReturn:
     os._exit(exit_code(code))
 
 
-_aborts: list[Abort] = [end_process]
-
-
 def set_abort(abort: Abort) -> None:
-    """Have `abort` end the job that this process is a rank of."""
-    _aborts[:] = [abort]
+    """Have `abort` end the job that the rank here is part of."""
+    here().abort = abort
 
 
 def abort(code: int) -> NoReturn:
     """End all ranks of the job, from any thread; the job's exit code is `code`."""
-    (end,) = _aborts
+    end: Abort = here().abort or end_process
     end(code)

@@ -17,6 +17,7 @@ from serverless_dist.comm.data.memory import (
 )
 from serverless_dist.comm.engine.operations import Operation
 from serverless_dist.comm.exceptions import ERR_BUFFER, ERR_OTHER, MPIError
+from serverless_dist.comm.place import here
 from serverless_dist.comm.refused import refuse
 from serverless_dist.comm.request import Request
 
@@ -132,7 +133,7 @@ def Get_processor_name() -> str:
 
 def Wtime() -> float:
     """Return the time in seconds from an arbitrary point in the past."""
-    return time.perf_counter()
+    return here().clock()
 
 
 def Wtick() -> float:

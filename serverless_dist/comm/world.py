@@ -1,8 +1,8 @@
-"""The communicators of this process: the package's only process-wide state.
+"""The communicators of this process, or of a rank that is simulated in it.
 
-A script names `MPI.COMM_WORLD`, so the process has to know it. Whoever starts a rank
-sets it once, before user code runs. A process that nobody started as a rank is a world
-of its own, of size 1, as in mpi4py; so scripts also run without a launcher.
+Whoever starts a rank sets its world once, before user code runs. A process that nobody
+started as a rank is a world of its own, of size 1, as in mpi4py; so scripts also run
+without a launcher.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,12 +10,12 @@ from threading import Event
 
 from serverless_dist.comm.communicators import Intracomm
 from serverless_dist.comm.engine.endpoint import Endpoint
+from serverless_dist.comm.place import here
 from serverless_dist.errors import UsageError
 from serverless_dist.transport import Message
 
 _WORLD = "COMM_WORLD"
 _SELF = "COMM_SELF"
-_communicators: dict[str, Intracomm] = {}
 
 
 class Solitude:
@@ -47,21 +47,26 @@ class Solitude:
 
 
 def set_world(world: Intracomm | None) -> None:
-    """Make `world` this process's `COMM_WORLD`; None: it is a world of its own."""
-    _communicators.clear()
+    """Make `world` the `COMM_WORLD` here; None: it is a world of its own."""
+    communicators = here().communicators
+    communicators.clear()
     if world is not None:
-        _communicators[_WORLD] = world
+        communicators[_WORLD] = world
 
 
 def get_world() -> Intracomm:
     """Return the communicator of all ranks of the job."""
-    if _WORLD not in _communicators:
-        _communicators[_WORLD] = Intracomm.world(Endpoint(Solitude()))
-    return _communicators[_WORLD]
+    communicators = here().communicators
+    if _WORLD not in communicators:
+        communicators[_WORLD] = Intracomm.world(Endpoint(Solitude()))
+    world: Intracomm = communicators[_WORLD]
+    return world
 
 
 def get_self() -> Intracomm:
     """Return a communicator of this process alone."""
-    if _SELF not in _communicators:
-        _communicators[_SELF] = Intracomm.alone(get_world().state.endpoint)
-    return _communicators[_SELF]
+    communicators = here().communicators
+    if _SELF not in communicators:
+        communicators[_SELF] = Intracomm.alone(get_world().state.endpoint)
+    alone: Intracomm = communicators[_SELF]
+    return alone

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from math import inf
@@ -43,7 +43,7 @@ T = TypeVar("T")
 _GLANCE = 0.2  # seconds
 _GOODBYE = 1.0  # seconds that a long poll may take to see that its cloud is closed
 _COURTESY = 5.0  # seconds for what is left to the cloud's own expiry otherwise
-_SHORT = 65_536  # bytes of code that travel in each invitation: no more than a request
+SHORT = 65_536  # bytes of code that travel in each invitation: no more than a request
 
 
 class Results(list[T]):
@@ -199,7 +199,7 @@ class _Run:
     def go(self, code: bytes, watcher: _Watcher) -> Results[Any]:
         """Start all ranks and wait for them."""
         settings = self._settings
-        is_short = len(code) <= _SHORT
+        is_short = len(code) <= SHORT
         if not is_short:
             self._cloud.blobs.put(self._prefix + "code", code)
         started = time.time()
@@ -262,36 +262,72 @@ class _Run:
         return job is None or job.have_all_left
 
     def _report(self, job: Job, started: float, seconds: float) -> Report:
-        settings = self._settings
-        # Not in a rank's own count: its start and its farewell, one request each.
-        unseen = {
-            "lambda:Invoke": settings.ranks,
-            "sqs:SendMessageBatch": settings.ranks,
-        }
-        usage = self._meter.usage() + job.usage + Usage(unseen, unseen)
-        region = settings.config.region or DEFAULT_REGION
+        usage, region = self._meter.usage(), None
         if has_functions(self._opened):
             usage += self._opened.lease_usage()
             region = self._opened.address.region
-        prices = prices_near(region)
-        return Report(
-            job=self._key.job.hex(),
-            ranks=settings.ranks,
-            channel=settings.channel,
-            cloud=settings.cloud,
-            seconds=seconds,
+        return compile_report(
+            self._settings,
+            job,
+            name=self._key.job.hex(),
             usage=usage,
-            memory_mb=settings.config.memory_mb,
-            phases=[outcome.phases for outcome in job.outcomes],
             started=started,
+            seconds=seconds,
+            dropped=self._desk.dropped,
             region=region,
-            priced_in=prices.region,
-            prices=unit_prices(prices),
-            dropped=Counter(job.dropped) + Counter(self._desk.dropped),
-            traffic=job.traffic,
-            timelines=job.timelines,
         )
 
     def _remove_blobs(self) -> None:
         """Remove what the job has put; on AWS what stays expires after a day."""
         self._cloud.blobs.delete(self._cloud.blobs.list(self._prefix))
+
+
+def compile_report(
+    settings: Settings,
+    job: Job,
+    *,
+    name: str,
+    usage: Usage,
+    started: float,
+    seconds: float,
+    dropped: Mapping[str, int],
+    region: str | None = None,
+    simulation: Mapping[str, Any] | None = None,
+) -> Report:
+    """Return the report of a job that is done.
+
+    Parameters
+    ----------
+    settings, job, name
+        The job, and its id.
+    usage, dropped
+        What its driver has used, and dropped.
+    started, seconds
+        When it began, and what it took.
+    region
+        Where it ran; None: where the settings say.
+    simulation
+        What was assumed, if it was simulated.
+    """
+    # Not in a rank's own count: its start and its farewell, one request each.
+    unseen = {"lambda:Invoke": settings.ranks, "sqs:SendMessageBatch": settings.ranks}
+    where = region or settings.config.region or DEFAULT_REGION
+    prices = prices_near(where)
+    return Report(
+        job=name,
+        ranks=settings.ranks,
+        channel=settings.channel,
+        cloud=settings.cloud,
+        seconds=seconds,
+        usage=usage + job.usage + Usage(unseen, unseen),
+        memory_mb=settings.config.memory_mb,
+        phases=[outcome.phases for outcome in job.outcomes],
+        started=started,
+        region=where,
+        priced_in=prices.region,
+        prices=unit_prices(prices),
+        dropped=Counter(job.dropped) + Counter(dropped),
+        traffic=job.traffic,
+        timelines=job.timelines,
+        simulation=simulation,
+    )

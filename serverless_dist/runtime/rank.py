@@ -1,7 +1,6 @@
 """The inside of a rank: from its invitation to its outcome."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import NoReturn
@@ -50,7 +49,7 @@ def handler(payload: bytes) -> bytes:
     invitation = Invitation.unpack(payload)
     with closing(connect(invitation.address)) as cloud:
         meter = Meter()
-        _run_rank(invitation, Surroundings(MeteredCloud(cloud, meter), meter))
+        run_rank(invitation, Surroundings(MeteredCloud(cloud, meter), meter))
     return b""
 
 
@@ -70,7 +69,7 @@ class RankPart:
 
     def run(self, surroundings: Surroundings) -> None:
         """Run the rank and tell the driver how it ended."""
-        _run_rank(self._invitation, surroundings)
+        run_rank(self._invitation, surroundings)
 
     def mourn(self, cloud: Cloud, how: str) -> None:
         """Tell the driver how the rank ended, since it cannot itself."""
@@ -87,7 +86,7 @@ def sealed(invitation: Invitation) -> bytes:
     return Envelope(invitation.key, KIND, invitation.fields()).seal()
 
 
-def _run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
+def run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
     """Run one rank and tell the driver how it ended, whatever its function raises."""
     rank, meter = invitation.rank, surroundings.meter
     with ExitStack() as stack:
@@ -101,7 +100,13 @@ def _run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
         stack.callback(set_world, None)
         events: list[Event] = []
         channel = ExitStack()
-        trail = Trail(rank, invitation.started, is_traced=invitation.is_traced)
+        trail = Trail(
+            rank,
+            invitation.started,
+            is_traced=invitation.is_traced,
+            clock=surroundings.clock.now,
+            calendar=surroundings.calendar,
+        )
         try:
             outcome = _outcome(invitation, surroundings, channel, line, trail)
             if outcome is not None:
@@ -155,26 +160,31 @@ def _attempt(
     try:
         if invitation.versions:  # a process has its driver's
             check_versions(invitation.versions, versions(), "its function")
-        transport = open_channel(
-            invitation.channel,
-            invitation.rank,
-            invitation.size,
-            cloud=surroundings.cloud,
-            key=invitation.key,
-            sockets=invitation.sockets,
-            meter=surroundings.meter,
+        transport = surroundings.observed(
+            open_channel(
+                invitation.channel,
+                invitation.rank,
+                invitation.size,
+                cloud=surroundings.cloud,
+                key=invitation.key,
+                sockets=invitation.sockets,
+                meter=surroundings.meter,
+            )
         )
         # A rank that failed is closed after it has told: to flush may take long.
         stack.callback(transport.close)
-        left = invitation.started + invitation.timeout - time.time()
+        left = invitation.started + invitation.timeout - surroundings.calendar()
+        clock = surroundings.clock
         endpoint = Endpoint(
             transport,
-            deadline=time.monotonic() + min(left, surroundings.seconds),
+            deadline=clock.now() + min(left, surroundings.seconds),
+            clock=clock,
             channel=invitation.channel,
             algorithms=invitation.algorithms,
             stopwatch=trail.stopwatch,
         )
         stack.callback(endpoint.close)
+        surroundings.meet(endpoint)
         world = Communicator.world(endpoint)
         set_world(world)
         trail.begin(surroundings.boot(invitation.started), endpoint, transport)
@@ -247,7 +257,7 @@ def _aborter(
         with suppress(ServerlessDistError):
             outcome = Outcome(rank, (), failure, _NO_TIME)
             line.tell(*surroundings.printed(), outcome)
-        end_process(code)
+        surroundings.leave(code)
 
     return abort
 

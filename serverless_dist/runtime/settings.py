@@ -11,7 +11,7 @@ from serverless_dist.runtime.channels import DIRECT, check_channel
 from serverless_dist.runtime.clouds import check_cloud
 from serverless_dist.runtime.code import Function
 
-LOCAL, AWS = "local", "aws"
+LOCAL, AWS, SIMULATED = "local", "aws", "simulated"
 _FILES, _FILES_PER_RANK = 32, 3  # open files of the driver: its own, for each rank
 _LONGEST = 1e9  # seconds, thirty years: what clocks and locks can count
 
@@ -51,7 +51,8 @@ def check_settings(
         raise UsageError(msg)
     for collective, name in config.algorithms.items():
         named(collective, name)
-    cloud = check_cloud(config.cloud if cloud is None else cloud)
+    if cloud != SIMULATED:
+        cloud = check_cloud(config.cloud if cloud is None else cloud)
     channel = check_channel(config.channel if channel is None else channel)
     if channel == DIRECT and cloud != LOCAL:
         msg = (

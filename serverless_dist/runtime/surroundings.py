@@ -7,12 +7,17 @@ import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import inf
+from typing import NoReturn
 
-from serverless_dist.cloud import Cloud, Meter
+from serverless_dist.cloud import Clock, Cloud, Meter
+from serverless_dist.cloud.clock import SteadyClock
+from serverless_dist.comm import Endpoint
+from serverless_dist.comm.abort import end_process
 from serverless_dist.errors import ProtocolError
 from serverless_dist.runtime.control import Printed
 from serverless_dist.runtime.guard import Guard
 from serverless_dist.runtime.output import Output
+from serverless_dist.transport import Channel
 
 _EARLIER = 1.5  # seconds: SQS waits whole ones, and an answer takes time
 
@@ -31,12 +36,30 @@ class Surroundings:
     ----------
     seconds
         How long the part may run at most.
+    clock
+        What its waits and deadlines go by.
     """
 
     def __init__(self, cloud: Cloud, meter: Meter) -> None:
         self.cloud = cloud
         self.meter = meter
         self.seconds = inf
+        self.clock: Clock = SteadyClock()
+
+    def calendar(self) -> float:
+        """Return the seconds since the epoch, as the job's start is given in."""
+        return time.time()
+
+    def observed(self, transport: Channel) -> Channel:
+        """Return the transport, or another one that passes all on to it."""
+        return transport
+
+    def meet(self, endpoint: Endpoint) -> None:
+        """Take note of the rank's endpoint."""
+
+    def leave(self, code: int) -> NoReturn:
+        """End the part, and whatever it runs in, at once."""
+        end_process(code)
 
     def boot(self, started: float) -> float:
         """Return how many seconds have passed until now; the job began at `started`."""

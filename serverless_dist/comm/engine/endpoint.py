@@ -84,6 +84,11 @@ class Endpoint:
         The algorithm to use, by collective; others are chosen by cost.
     stopwatch
         Measures sending and waiting; None: one of its own.
+
+    Attributes
+    ----------
+    awaited
+        What callers of `wait` wait for right now.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class Endpoint:
         self._followers: list[Pending] = []  # what other threads wait for meanwhile
         self._asked: set[int] = set()  # the sources of those who did not wait
         self._failure: Exception | None = None
+        self.awaited: list[Pending] = []
         self._is_closing = False
         self._background = Background(self._work, self.tell, clock)
         self.rank = transport.rank
@@ -224,9 +230,11 @@ class Endpoint:
         if pending.is_done:
             return
         phase = self.stopwatch.start()
+        self.awaited.append(pending)
         try:
             self._work(pending)
         finally:
+            self.awaited.remove(pending)
             self.stopwatch.waited(phase)
 
     def poll(self, pending: Pending | None = None) -> None:

@@ -1,0 +1,204 @@
+"""Ranks in virtual time: what surrounds them, and how it is seen that all are stuck."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import NoReturn
+
+from serverless_dist.cloud import Meter, MeteredCloud
+from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
+from serverless_dist.cloud.simulated_functions import Environment
+from serverless_dist.comm import Endpoint
+from serverless_dist.errors import ProtocolError
+from serverless_dist.runtime.guard import LAST_SECONDS, Abandoned
+from serverless_dist.runtime.surroundings import Surroundings
+from serverless_dist.transport import Channel, Message
+from serverless_dist.wire import Flaw
+
+_log = logging.getLogger(__name__)
+_TICK = 2.0  # seconds between two looks at the lifeline, as those of a function
+_NAMED = 20  # ranks that an error names
+
+
+class Ledger:
+    """Knows what is under way to each rank, and which ranks wait for something.
+
+    When every rank that has not ended waits, and nothing is under way to any of them,
+    none of them will ever go on.
+
+    Parameters
+    ----------
+    size
+        The number of ranks.
+    fail
+        Is given the error, once all are stuck.
+    """
+
+    def __init__(self, size: int, fail: Callable[[ProtocolError], None]) -> None:
+        self._size = size
+        self._fail = fail
+        self._under_way = [0] * size
+        self._total = 0
+        self._ended: set[int] = set()
+        self._endpoints: dict[int, Endpoint] = {}
+
+    def __repr__(self) -> str:
+        return f"<Ledger: {self._total} messages under way>"
+
+    def meet(self, endpoint: Endpoint) -> None:
+        """Take note of a rank's endpoint."""
+        self._endpoints[endpoint.rank] = endpoint
+
+    def sent(self, messages: Sequence[Message]) -> None:
+        """Take note of messages on their way."""
+        for message in messages:
+            for dest in message.dests:
+                if dest not in self._ended:
+                    self._under_way[dest] += 1
+                    self._total += 1
+
+    def received(self, rank: int, count: int) -> None:
+        """Take note that so many messages have come."""
+        self._under_way[rank] -= count
+        self._total -= count
+
+    def ended(self, rank: int) -> None:
+        """Take note that a rank receives no more."""
+        self._ended.add(rank)
+        self._total -= self._under_way[rank]
+        self._under_way[rank] = 0
+
+    def check(self) -> None:
+        """If all ranks wait for ever, fail with what each of them waits for."""
+        if self._total or len(self._endpoints) < self._size:
+            return
+        living = [e for r, e in self._endpoints.items() if r not in self._ended]
+        if all(map(_is_stuck, living)):
+            waits = [
+                f"rank {endpoint.rank} waits {pending.describe()}"
+                for endpoint in sorted(living, key=lambda endpoint: endpoint.rank)
+                for pending in endpoint.awaited
+            ]
+            more = len(waits) - _NAMED
+            named = [*waits[:_NAMED], *([f"{more} more"] if more > 0 else [])]
+            count = f"{len(living)} of {self._size} ranks are stuck"
+            msg = f"{count}, and nothing is under way: {'; '.join(named)}"
+            self._fail(ProtocolError(msg))
+
+
+def _is_stuck(endpoint: Endpoint) -> bool:
+    awaited = endpoint.awaited
+    return bool(awaited) and not any(pending.is_done for pending in awaited)
+
+
+class WatchedTransport:
+    """A transport whose messages a ledger knows of; see `Transport`."""
+
+    def __init__(self, transport: Channel, ledger: Ledger) -> None:
+        self._transport = transport
+        self._ledger = ledger
+        self.rank = transport.rank
+        self.size = transport.size
+
+    @property
+    def dropped(self) -> Counter[Flaw]:
+        """How many frames were dropped, by reason."""
+        return self._transport.dropped
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Hand over the messages."""
+        self._ledger.sent(messages)
+        self._transport.send(messages)
+
+    def receive(self, wait: float, expect: Collection[int] = ()) -> Sequence[Message]:
+        """Return what has arrived, unless nothing ever will."""
+        if wait:
+            self._ledger.check()
+        messages = self._transport.receive(wait, expect)
+        self._ledger.received(self.rank, len(messages))
+        return messages
+
+    def wake(self) -> None:
+        """Make `receive` return soon."""
+        self._transport.wake()
+
+    def close(self) -> None:
+        """Receive no more."""
+        self._ledger.ended(self.rank)
+        self._transport.close()
+
+
+class SimulatedSurroundings(Surroundings):
+    """A function of a simulated cloud.
+
+    Parameters
+    ----------
+    environment
+        What it runs in.
+    meter
+        What its requests are counted in.
+    lease
+        The blob that the rank lives by.
+    ledger
+        Knows what all ranks do.
+    """
+
+    def __init__(
+        self, environment: Environment, meter: Meter, *, lease: str, ledger: Ledger
+    ) -> None:
+        machine = environment.machine
+        super().__init__(MeteredCloud(machine, meter), meter)
+        self.seconds = LAMBDA_TIMEOUT - LAST_SECONDS
+        self.clock = machine.clock
+        self._init = environment.init
+        self._began = self.clock.now()
+        self._lease = lease
+        self._ledger = ledger
+
+    def calendar(self) -> float:
+        """Return the virtual seconds since the beginning."""
+        return self.clock.now()
+
+    def boot(self, started: float) -> float:
+        """Return the seconds that were billed until now."""
+        del started
+        return self._init + self.clock.now() - self._began
+
+    def observed(self, transport: Channel) -> Channel:
+        """Return the transport, with the ledger told of its messages."""
+        return WatchedTransport(transport, self._ledger)
+
+    def meet(self, endpoint: Endpoint) -> None:
+        """Have the ledger know what the rank waits for."""
+        self._ledger.meet(endpoint)
+
+    def guarded(self, on_tick: Callable[[], None]) -> AbstractContextManager[object]:
+        """Return a context in which the lifeline is looked at, as a function does."""
+        del on_tick
+        return self._guarded()
+
+    def leave(self, code: int) -> NoReturn:
+        """End the rank."""
+        msg = f"the rank has left with code {code}"
+        raise Abandoned(msg)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        changed = self.clock.condition()
+        is_over = False
+
+        def look() -> None:
+            with changed:
+                while not is_over:
+                    self.cloud.blobs.get(self._lease)
+                    changed.wait(_TICK)
+
+        work = self.clock.start(look, "serverless_dist guard")
+        try:
+            yield
+        finally:
+            is_over = True
+            with changed:
+                changed.notify_all()
+            work.join()

@@ -291,3 +291,4 @@ def test_a_503_without_a_body_is_survived(canned: Canned) -> None:
     with closing(AwsClients(None, canned.endpoint, patience)) as clients:
         call(clients.sqs, "list_queues", "all")
     assert canned.script == []
+    assert clients.meter.usage().retries == {"sqs:ListQueues": 1}

@@ -75,7 +75,7 @@ class Spans:
                 if start < min(span[1], stop):
                     spans.append((phase, start, min(span[1], stop)))
                 spans.append(span)
-                start = max(start, span[2])
+                start = span[2]
             if start < stop:
                 spans.append((phase, start, stop))
             if len(spans) > _ROOM * self._most:

@@ -46,10 +46,10 @@ def _grouped(options: Iterable[Option]) -> Iterable[Sequence[Option]]:
     return groups.values()
 
 
-def _distance(option: Option) -> tuple[float, float]:
+def _distance(option: Option) -> tuple[float, int, float]:
     """Return how far an option is from being possible: memory, then time."""
     needed = option.choices.get("needed_mb", option.memory_mb)
-    return (float(needed), option.seconds)
+    return (float(needed), -option.memory_mb, option.seconds)
 
 
 def _place(option: Option) -> tuple[bool, bool, float]:

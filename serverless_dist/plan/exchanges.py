@@ -1,8 +1,8 @@
 """What one exchange among ranks asks of a channel, and how long it takes.
 
 Sizes and numbers of requests follow from the packing of `cloud.batches`, by which
-senders cut their batches. How often a receiver asks depends on when messages come:
-estimates, from the spread of the latencies, and marked so below.
+senders cut their batches. How often a receiver asks depends on when messages come, and
+is an estimate: see `waits`.
 """
 
 import math
@@ -20,6 +20,7 @@ from serverless_dist.cloud.batches import (
 )
 from serverless_dist.cloud.latency import Profile
 from serverless_dist.cloud.limits import BILLING_CHUNK, MAX_BATCH, MAX_FILTERS
+from serverless_dist.plan.waits import LOOKS, by_object, by_queue
 from serverless_dist.wire.frames import header_reserve
 
 HEAD_OF_BODY = 64  # what the codec puts before bytes: `wire.codec`
@@ -29,7 +30,6 @@ SIDE_BY_SIDE = 8  # requests of one rank at a time: connections of `AwsClients`
 GETS_BESIDE = 16  # the same for objects: `transport.blobs`
 HEAD_BYTES = 65_536  # of a shared object that are read first: `transport.blobs`
 POINTER_BYTES = 130  # of the hybrid channel: key, span, digest
-LOOKS = 0.7  # in vain for each object: puts of equals end in any order (estimate)
 
 
 class Via(StrEnum):
@@ -159,25 +159,22 @@ def _by_queue(call: Call, profile: Profile) -> Exchange:
     frames = _frames(call, QUEUE_MAX_BODY if is_direct else TOPIC_MAX_BODY)
     if is_direct:
         requests = _send(tally, frames * count, share)
-        sent = profile.sqs_send.typical
-        hop = 0.0
+        sent, rate = profile.sqs_send.typical, math.inf
     else:
         requests = _publish(tally, frames, count, call, share)
-        sent = profile.sns_publish.typical
-        hop = _last_of(call.arrivals * len(frames), profile.sns_hop.quantile)
+        sent, rate = profile.sns_publish.typical, profile.sns_rate
     arrivals = call.arrivals * len(frames)
-    polls = _receive(tally, call, frames, profile)
-    rate = call.ranks * count * len(frames) / profile.sns_rate
-    seconds = (
-        max(math.ceil(requests / SIDE_BY_SIDE) * sent, 0.0 if is_direct else rate)
-        + hop
-        + profile.sqs_receive.mean * max(1.0, math.ceil(arrivals / MAX_BATCH))
-    )
+    waiting = by_queue(profile, max(1, round(arrivals)), is_direct=is_direct)
+    polls = min(arrivals, max(math.ceil(arrivals / MAX_BATCH), waiting.polls))
+    _receive(tally, call, frames, polls)
+    later = math.ceil(requests / SIDE_BY_SIDE) - 1  # waves of requests
+    waited = max(waiting.seconds + later * sent, polls * profile.sqs_receive.mean)
+    published = call.ranks * count * len(frames) / rate
     texts = sum(map(text_size, frames)) * count
     asked = requests + polls + arrivals / MAX_BATCH
     cpu = asked * profile.request_cpu
     cpu += 0.0 if is_direct else texts * profile.sns_byte_cpu
-    return Exchange(tally, seconds, cpu)
+    return Exchange(tally, max(waited, published), cpu)
 
 
 def _send(tally: Tally, frames: list[int], share: float) -> int:
@@ -210,25 +207,15 @@ def _publish(
     return len(batches) * round(count * reached / each)
 
 
-def _receive(tally: Tally, call: Call, frames: list[int], profile: Profile) -> float:
-    """Count what receivers ask; return how often one does (an estimate).
-
-    While one request is under way, what comes waits for the next: so a rank asks about
-    as often as requests fit into the time in which its messages come.
-    """
+def _receive(tally: Tally, call: Call, frames: list[int], polls: float) -> None:
+    """Count what receivers ask, each so often."""
     arrivals = call.arrivals * len(frames)
-    share = 1 / (arrivals + 1)
-    hop = profile.sns_hop
-    spread = hop.quantile(max(0.5, 1 - share)) - hop.quantile(min(0.5, share))
-    least = math.ceil(arrivals / MAX_BATCH)
-    polls = min(arrivals, max(least, spread / profile.sqs_receive.typical))
     size = sum(map(text_size, frames)) * call.arrivals
     chunks = size / polls / BILLING_CHUNK
     bill = polls * (1.0 if chunks <= 0.5 else chunks + 0.5)
     tally.count("sqs:ReceiveMessage", polls * call.ranks, bill * call.ranks)
     tally.count("sqs:DeleteMessageBatch", arrivals / MAX_BATCH * call.ranks)
     tally.received += size * call.ranks
-    return polls
 
 
 def _by_object(call: Call, profile: Profile) -> Exchange:
@@ -247,16 +234,15 @@ def _by_object(call: Call, profile: Profile) -> Exchange:
         tally.count("s3:DeleteObjects", call.ranks / 1_000)
     tally.received += size * sources * call.ranks
     waves = math.ceil(sources / GETS_BESIDE)
-    put = _last_of(sources, profile.s3_put.quantile) + crate / profile.stream_rate
-    got = (found + LOOKS) * profile.s3_get.typical * (waves - 1)
-    got += (found - 1) * profile.s3_get.typical + LOOKS * profile.s3_get.typical
-    got += _last_of(min(sources, GETS_BESIDE), profile.s3_get.quantile)
-    got += size / profile.stream_rate
+    beside = max(1, min(round(sources), GETS_BESIDE))
+    waited = by_object(profile, beside) + (found - 1) * profile.s3_get.mean
+    waited += (found + 2 * LOOKS) * profile.s3_get.mean * (waves - 1)
+    waited += (crate + size) / profile.stream_rate
     # A job's keys have one prefix, which takes so many requests a second.
     limit = max(
         gets * call.ranks / profile.s3_get_rate, call.ranks / profile.s3_put_rate
     )
-    return Exchange(tally, max(put + got, limit), (gets + 1) * profile.request_cpu)
+    return Exchange(tally, max(waited, limit), (gets + 1) * profile.request_cpu)
 
 
 def _reads(

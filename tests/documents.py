@@ -49,13 +49,19 @@ def report(
         "bytes": {"sent": sent, "received": sent},
         "gb_seconds": gb_seconds,
         "dollars": _by_service(lines),
+        "priced_in": "us-east-1",
         "lines": lines,
         "retries": {"sqs:ReceiveMessage": 3} if ranks > 4 else {},
         "dropped": {"duplicate": ranks // 4},
         "phases": [_phases(row) for row in timeline],
         "traffic": traffic,
         "timeline": timeline if traced else [],
-        "simulation": {"profile": "us-east-1", "seed": seed, "compute": "measured"},
+        "simulation": {
+            "profile": "us-east-1",
+            "seed": seed,
+            "compute": "measured",
+            "throttled": {},
+        },
     }
 
 

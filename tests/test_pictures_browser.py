@@ -22,7 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from serverless_dist.plan.pictures import write_html
 from serverless_dist.plan.pictures.numbers import seconds
 from tests import documents
-from tests.test_pictures import HOSTILE, hostile
+from tests.pages import HOSTILE, hostile
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (

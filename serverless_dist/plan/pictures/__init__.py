@@ -32,6 +32,7 @@ _NEEDED = {
         "bytes",
         "gb_seconds",
         "dollars",
+        "priced_in",
         "lines",
         "retries",
         "dropped",

@@ -14,7 +14,8 @@ def section(report: Mapping[str, Any]) -> Section:
     """Return the costs of a report, the dearest line first."""
     lines = sorted(report["lines"], key=lambda line: -line["dollars"])
     total = report["dollars"]["total"]
-    caption = f"{money(total)} in all" + "".join(
+    whose = "" if report["cloud"] == "aws" else "What AWS would bill: "
+    caption = f"{whose}{money(total)} in all" + "".join(
         f"; {service} {money(dollars)}"
         for service, dollars in report["dollars"].items()
         if service != "total" and dollars

@@ -25,8 +25,9 @@ def page(report: Mapping[str, Any]) -> str:
         traffic.section(report),
         costs.section(report),
     ]
-    if report["retries"] or report["dropped"]:
-        sections.append(_faults(report))
+    faults = _faults(report)
+    if faults:
+        sections.append(_section(faults))
     return render(name, _subtitle(report), sections)
 
 
@@ -44,7 +45,10 @@ def _summary(report: Mapping[str, Any]) -> Section:
     moved, simulation = report["bytes"], report["simulation"]
     pairs = [
         ("Time", seconds(report["seconds"])),
-        ("Price", money(report["dollars"]["total"])),
+        (
+            "Price",
+            f"{money(report['dollars']['total'])}<small>{_prices(report)}</small>",
+        ),
         ("Ranks", f"{count(report['ranks'])}<small>{_memory(report)}</small>"),
         ("Channel", safe(report["channel"])),
         ("Cloud", f"{safe(report['cloud'])}<small>{safe(report['region'])}</small>"),
@@ -59,23 +63,35 @@ def _summary(report: Mapping[str, Any]) -> Section:
     return Section("summary", "Summary", body=figures(pairs))
 
 
+def _prices(report: Mapping[str, Any]) -> str:
+    return f"prices of {safe(report['priced_in'])}"
+
+
 def _memory(report: Mapping[str, Any]) -> str:
     return f"{count(report['memory_mb'])} MB each"
 
 
-def _faults(report: Mapping[str, Any]) -> Section:
-    rows = [
-        Row(("request made again", safe(name), count(times)))
-        for name, times in report["retries"].items()
+def _faults(report: Mapping[str, Any]) -> list[Row]:
+    """Return what went other than it should: what, which, and how often."""
+    kinds = {
+        "request made again": report["retries"],
+        "request put off as one too many": (report["simulation"] or {}).get(
+            "throttled"
+        ),
+        "message dropped": report["dropped"],
+    }
+    return [
+        Row((kind, safe(name), count(times)))
+        for kind, counts in kinds.items()
+        for name, times in (counts or {}).items()
     ]
-    rows += [
-        Row(("message dropped", safe(reason), count(times)))
-        for reason, times in report["dropped"].items()
-    ]
+
+
+def _section(faults: list[Row]) -> Section:
     headings = ("what", "which", "times")
     return Section(
         "faults",
         "Retries and drops",
         "What the cloud refused at first, and what arrived but was not for a rank.",
-        body=table(headings, rows, numbers={"times"}),
+        body=table(headings, faults, numbers={"times"}),
     )

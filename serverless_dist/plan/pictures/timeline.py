@@ -88,6 +88,7 @@ def _bars(rows: Sequence[Mapping[str, Any]]) -> Any:
             ),
         )
     drawn.update_layout(barmode="overlay", bargap=0.2, legend_traceorder="normal")
+    drawn.update_xaxes(rangemode="tozero")
     drawn.update_yaxes(
         type="category",
         categoryarray=[str(row["rank"]) for row in rows],

@@ -36,6 +36,7 @@ _COMMANDS = {
     "simulate": ("simulate", "run a script on a simulated AWS, in virtual time"),
     "report": ("report", "show what a run took, or a plan, from its file"),
     "calibrate": ("calibrate", "measure how long a cloud takes, for simulations"),
+    "plan": ("plan", "say what something would take on AWS, and which way is best"),
     "algorithms": ("algorithms", "say what each algorithm of a collective would take"),
 }
 """The module of each command, whose `set_up` gives a parser its options, and its help.

@@ -27,6 +27,7 @@ class Mark(StrEnum):
     CHEAPEST = "cheapest"
     FASTEST = "fastest"
     RECOMMENDED = "recommended"
+    CHOSEN = "chosen"  # what a run takes if nobody says otherwise; no judgement
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,11 @@ def dissemination_cost(size: int, nbytes: int) -> Cost:
 
 def gather_bcast(rank: int, size: int) -> Steps[None]:
     """Return once every rank has entered."""
-    others = tuple(range(1, size))
     if rank:
         yield Send(0, None)
         yield Recv(0)
-    elif others:
+    elif size > 1:
+        others = tuple(range(1, size))
         yield Exchange((), others)
         yield Send(others, None)
 

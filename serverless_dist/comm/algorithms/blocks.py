@@ -1,19 +1,21 @@
 """Vectors in contiguous blocks, cut without copying."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
 
 from numpy.typing import NDArray
 
 
-def even_bounds(length: int, count: int) -> list[int]:
+@lru_cache(maxsize=16)  # where thousands of ranks are simulated, all ask the same
+def even_bounds(length: int, count: int) -> tuple[int, ...]:
     """Return where `count` blocks of a vector begin, and where the last one ends.
 
     >>> even_bounds(10, 4)
-    [0, 2, 5, 7, 10]
+    (0, 2, 5, 7, 10)
     """
-    return [length * index // count for index in range(count + 1)]
+    return tuple(length * index // count for index in range(count + 1))
 
 
 def bounds_of(counts: Sequence[int]) -> list[int]:

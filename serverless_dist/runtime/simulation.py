@@ -1,8 +1,10 @@
 """Run ranks in virtual time, on a simulated cloud: `simulate`."""
 
+import gc
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from types import ModuleType
@@ -43,6 +45,7 @@ from serverless_dist.transport.hybrid import HybridTransport
 from serverless_dist.wire import JobKey, decode
 
 T = TypeVar("T")
+_COLLECT = 200_000, 20, 100  # objects more, collections of them, and of those
 _SECRET = b"of a simulated deployment"
 
 
@@ -192,7 +195,7 @@ class _Run:
     def go(self, on_progress: Callable[[int, int], None] | None) -> Results[Any]:
         """Run the driver to its end, and what else goes on until then."""
         driver = self._machine.start(lambda: self._drive(on_progress), "the driver")
-        with virtual_calls(self._time):
+        with virtual_calls(self._time), _rare_collections():
             self._time.run(driver)
         assert self._results is not None
         return self._results
@@ -319,6 +322,20 @@ class _Run:
     def _set_main(self, module: ModuleType) -> None:
         assert self._time.current is not None
         self._time.current.main = module
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Give a context in which garbage that has cycles is looked for more rarely.
+
+    A thousand ranks hold millions of objects, all of which are looked at each time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(*_COLLECT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _address(ranks: int, lease: str) -> AwsAddress:

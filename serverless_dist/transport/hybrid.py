@@ -74,8 +74,10 @@ class HybridTransport:
         """Return what has arrived, waiting up to `wait` seconds for the first."""
         del expect  # one mailbox holds what all sources send
         arrivals = self._queues.receive_arrivals(wait)
-        pointers = sum(arrival.kind is Kind.POINTER for arrival in arrivals)
-        limit = min(max(1, pointers), _GETS)
+        pointers = [arrival for arrival in arrivals if arrival.kind is Kind.POINTER]
+        if not pointers:
+            return [arrival.message for arrival in arrivals]
+        limit = min(len(pointers), _GETS)
         return map_beside(self._clock, self._resolve, arrivals, limit=limit)
 
     def wake(self) -> None:

@@ -14,8 +14,9 @@ from serverless_dist.cloud.latency import US_EAST_1
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.integrations.mpi_scripts import install
+from serverless_dist.runtime.simulated_job import Compute
 from serverless_dist.runtime.simulated_scripts import run_as_main
-from serverless_dist.runtime.simulation import Compute, simulate
+from serverless_dist.runtime.simulation import simulate
 from serverless_dist.runtime.timeline import write_trace
 
 _CHANNELS = ("queue", "object", "hybrid")
@@ -80,7 +81,7 @@ def run_command(options: argparse.Namespace) -> None:
         profile=options.profile,
         compute=options.compute,
         warm=options.warm,
-        trace=bool(options.trace or options.html or options.json),
+        trace=bool(options.trace or options.html),
     )
     document = results.report.to_dict()
     if options.json:

@@ -20,6 +20,7 @@ from serverless_dist.plan.exchanges import Call, Via, exchange
 from serverless_dist.plan.inference import Search, plan_inference
 from serverless_dist.plan.kernels import Kernel
 from serverless_dist.plan.memory import held
+from serverless_dist.plan.options import Option
 from serverless_dist.plan.ways import Strategy
 from serverless_dist.runtime.channels import open_channel
 from serverless_dist.testing import HandClock
@@ -180,3 +181,31 @@ def test_packed_sizes_grow_with_rows_and_samples() -> None:
     assert by_rows == sorted(by_rows)
     assert by_samples == sorted(by_samples)
     assert np.isfinite(by_rows).all()
+
+
+def planned(strategy: Strategy, via: Via, ranks: int, samples: int) -> list[Option]:
+    search = Search((strategy,), (via,), (ranks,), (1_769,))
+    shape = challenge_shape(1024, 120, samples)
+    return list(plan_inference(shape, load_prices("us-east-1"), search=search).options)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 8])
+def test_groups_make_the_requests_of_one_each(groups: int) -> None:
+    (alone, _) = planned(Strategy.ROWS, Via.OBJECT, 4, 1_000)
+    together = next(
+        each
+        for each in planned(
+            Strategy.ROWS_SAMPLES, Via.OBJECT, 4 * groups, 1_000 * groups
+        )
+        if each.choices["groups"] == groups
+    )
+    kind = "s3:PutObject"
+    assert together.requests[kind] == groups * alone.requests[kind]
+
+
+@pytest.mark.parametrize("stages", [2, 8])
+def test_each_stage_but_the_last_hands_every_batch_on_once(stages: int) -> None:
+    for each in planned(Strategy.LAYERS, Via.OBJECT, stages, 1_600):
+        batches = -(-1_600 // int(each.choices["batch"]))
+        claims = stages
+        assert each.requests["s3:PutObject"] == (stages - 1) * batches + claims

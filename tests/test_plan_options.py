@@ -9,6 +9,7 @@ from serverless_dist.plan.digest import digest
 from serverless_dist.plan.options import Mark, Option, Plan, judge
 
 SIZES = (1, 2, 3, 13, 64)
+JUDGED = (Mark.CHEAPEST, Mark.FASTEST, Mark.RECOMMENDED)
 
 
 def option(
@@ -65,7 +66,7 @@ def test_the_cheapest_the_fastest_and_the_least_product_are_marked() -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_each_mark_is_given_once_and_to_an_option_on_the_frontier(size: int) -> None:
     options = [option(f"o{k}", 1 + k * 7 % size, 1 + k * 5 % size) for k in range(size)]
-    for mark in Mark:
+    for mark in JUDGED:
         (found,) = (each for each in judge(options) if mark in each.marks)
         assert found.is_on_frontier
 
@@ -103,7 +104,7 @@ def test_what_cannot_be_is_kept_with_its_reason_and_never_marked() -> None:
     assert not found["impossible"].is_feasible
     assert not found["impossible"].is_on_frontier
     assert found["impossible"].marks == ()
-    assert found["slow"].marks == tuple(Mark)
+    assert found["slow"].marks == JUDGED
 
 
 def test_a_plan_in_which_nothing_can_be_says_what_would_be_needed() -> None:

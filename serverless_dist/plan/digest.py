@@ -41,8 +41,14 @@ def digest(plan: Plan) -> Plan:
 
 def _grouped(options: Iterable[Option]) -> Iterable[Sequence[Option]]:
     groups = defaultdict(list)
+    seen = set()
     for option in options:
-        groups[option.strategy, option.channel].append(option)
+        # Of channels that come to the same, as queue and hybrid where nothing is large,
+        # the first is enough.
+        what = (option.strategy, option.seconds, option.dollars)
+        if what not in seen:
+            seen.add(what)
+            groups[option.strategy, option.channel].append(option)
     return groups.values()
 
 

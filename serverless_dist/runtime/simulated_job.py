@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -232,7 +233,7 @@ class SimulatedJob:
 
     def _set_main(self, module: ModuleType) -> None:
         assert self._time.current is not None
-        self._time.current.main = module
+        self._time.current.main = sys.modules["__main__"] = module
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from serverless_dist.cloud.latency import US_EAST_1, load_profile
+from serverless_dist.cloud.limits import LAMBDA_MEMORY_MB
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime.code import pack_code
@@ -72,6 +73,7 @@ def simulate(
     True
     """
     settings = check_settings(function, ranks, SIMULATED, channel, timeout, config)
+    _check_memory(settings.config.memory_mb)
     job = SimulatedJob(
         settings,
         pack_code(function, args),
@@ -89,6 +91,13 @@ def _check_seed(seed: object) -> int:
         msg = f"seed is {seed!r}: give a whole number from 0 on"
         raise UsageError(msg)
     return seed
+
+
+def _check_memory(memory_mb: int) -> None:
+    least, most = LAMBDA_MEMORY_MB
+    if not least <= memory_mb <= most:
+        msg = f"no function has a memory of {memory_mb} MB: ask for {least} to {most}"
+        raise UsageError(msg)
 
 
 def _check_compute(compute: str) -> Compute:

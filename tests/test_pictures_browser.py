@@ -164,7 +164,11 @@ def test_a_page_comes_to_fit_its_window(page: Page, width: int) -> None:
 @only("hostile report", "hostile plan")
 def test_figures_show_hostile_texts_letter_by_letter(page: Page) -> None:
     is_run = page.document["kind"] == "run"
-    shape = "#costs .ytick text" if is_run else "#frontier .annotation-text"
+    shape = (
+        "#costs .ytick text"
+        if is_run
+        else "#frontier .legend text[data-unformatted*=split]"
+    )
     shown = page.run("return document.querySelector(arguments[0]).textContent", shape)
     assert HOSTILE in shown
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from serverless_dist.plan.pictures.numbers import money, seconds
 from tests import documents
 from tests.pages import decoded, draw
 
@@ -34,7 +35,8 @@ def test_the_outstanding_options_are_labelled(tmp_path: Path) -> None:
     ]
     for option in plan["options"]:
         for mark in option["marks"]:
-            assert any(mark in label and option["name"] in label for label in labels)
+            price = f"{seconds(option['seconds'])}, {money(option['dollars'])}"
+            assert any(mark in label and price in label for label in labels)
             assert mark.capitalize() in page.texts["summary"]
 
 
@@ -52,3 +54,16 @@ def test_a_free_option_is_drawn_on_plain_axes(tmp_path: Path) -> None:
     layout = draw(plan, tmp_path).figures["frontier"]["layout"]
     assert "type" not in layout["xaxis"]
     assert "type" not in layout["yaxis"]
+
+
+def test_fields_of_the_question_and_of_options_are_shown_as_words(
+    tmp_path: Path,
+) -> None:
+    plan = documents.plan(options=6, seed=4)
+    plan["question"] |= {"edges_per_second": 2.5e9, "budget": None}
+    plan["options"][0]["needed_mb"] = 1_234
+    page = draw(plan, tmp_path)
+    assert "edges per second2,500,000,000" in page.texts["summary"]
+    assert "budget" not in page.texts["summary"]
+    assert "needed mb" in page.texts["options"]
+    assert "1,234" in page.texts["options"]

@@ -14,6 +14,7 @@ from serverless_dist.plan.pictures.numbers import (
     plain,
     safe,
     seconds,
+    words,
 )
 from serverless_dist.plan.pictures.page import Section
 
@@ -90,7 +91,7 @@ def _picture(
 def _axis(
     values: Sequence[float], name: Callable[[float], str], *, is_log: bool
 ) -> dict[str, Any]:
-    """Return an axis with room around the values, and ticks at 1, 2 and 5."""
+    """Return an axis with room around the values, and ticks at round ones."""
     if not is_log:
         return {"rangemode": "tozero"}
     low, high = log10(min(values)), log10(max(values))
@@ -98,7 +99,7 @@ def _axis(
     places = [
         digit * 10.0**power
         for power in range(floor(low - room), ceil(high + room) + 1)
-        for digit in (1, 2, 5)
+        for digit in ((1, 2, 5) if high - low < 3 else (1,))
     ]
     return {
         "type": "log",
@@ -129,14 +130,17 @@ def _strategy(strategy: str, index: int, able: Sequence[Mapping[str, Any]]) -> A
 
 def _described(option: Mapping[str, Any]) -> str:
     """Return all of an option, line by line."""
-    requests = sum(option["requests"].values())
+    requests, chosen = sum(option["requests"].values()), choices(option)
     lines = [
         f"<b>{safe(option['name'])}</b>",
-        f"{seconds(option['seconds'])}, {money(option['dollars'])}",
+        _price(option),
         f"strategy: {safe(option['strategy'])}",
         f"channel: {safe(option['channel'] or NOTHING)}",
         f"ranks: {count(option['ranks'])} of {count(option['memory_mb'])} MB",
-        *(f"{safe(name)}: {plain(value)}" for name, value in choices(option).items()),
+        *(
+            f"{safe(words(name))}: {plain(value)}"
+            for name, value in choices(option).items()
+        ),
         f"requests: {count(requests)}",
         *(f"{safe(name)}: {money(each)}" for name, each in option["lines"].items()),
     ]
@@ -147,13 +151,17 @@ def _described(option: Mapping[str, Any]) -> str:
     return "<br>".join(lines)
 
 
+def _price(option: Mapping[str, Any]) -> str:
+    return f"{seconds(option['seconds'])}, {money(option['dollars'])}"
+
+
 def _mark(option: Mapping[str, Any], *, is_log: bool) -> dict[str, Any]:
     place = [option["seconds"], option["dollars"]]
     x, y = (log10(each) for each in place) if is_log else place
     return {
         "x": x,
         "y": y,
-        "text": f"<b>{safe(', '.join(option['marks']))}</b><br>{safe(option['name'])}",
+        "text": f"<b>{safe(', '.join(option['marks']))}</b><br>{_price(option)}",
         "showarrow": True,
         "arrowhead": 0,
         "arrowwidth": 1,

@@ -21,6 +21,15 @@ def safe(text: object) -> str:
     return escape(str(text), quote=False)
 
 
+def words(name: object) -> str:
+    """Return the name of a field as words, not yet safe to be shown.
+
+    >>> words("edges_per_second")
+    'edges per second'
+    """
+    return str(name).replace("_", " ")
+
+
 def count(number: float) -> str:
     """Return a number with its thousands set apart.
 

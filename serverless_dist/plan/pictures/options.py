@@ -1,6 +1,6 @@
 """The table of a plan: every option, those that cannot be with the reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from serverless_dist.plan.pictures.frontier import choices
@@ -11,6 +11,7 @@ from serverless_dist.plan.pictures.numbers import (
     plain,
     safe,
     seconds,
+    words,
 )
 from serverless_dist.plan.pictures.page import Row, Section, table
 
@@ -30,10 +31,15 @@ def section(plan: Mapping[str, Any]) -> Section:
         caption += (
             f", of which {barred} cannot be done: the reason stands below the name"
         )
-    headings = (*_BEFORE, *chosen, *_AFTER)
+    headings = (*_BEFORE, *map(words, chosen), *_AFTER)
+    numbers = _NUMBERS | {words(name) for name in chosen if _is_numeric(name, known)}
     return Section(
-        "options", "Options", f"{caption}.", body=table(headings, rows, _NUMBERS)
+        "options", "Options", f"{caption}.", body=table(headings, rows, numbers)
     )
+
+
+def _is_numeric(name: str, known: Sequence[Mapping[str, Any]]) -> bool:
+    return all(isinstance(each.get(name) or 0, int | float) for each in known)
 
 
 def _place(option: Mapping[str, Any]) -> tuple[bool, bool, bool, float]:

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from serverless_dist.plan.pictures import frontier, options
-from serverless_dist.plan.pictures.numbers import count, money, plain, safe, seconds
+from serverless_dist.plan.pictures.numbers import (
+    count,
+    money,
+    plain,
+    safe,
+    seconds,
+    words,
+)
 from serverless_dist.plan.pictures.page import Section, figures, render
 
 
@@ -24,7 +31,11 @@ def _summary(plan: Mapping[str, Any]) -> Section:
         if mark in option["marks"]
     ]
     able = sum(option["is_feasible"] for option in known)
-    asked = [(str(name), plain(value)) for name, value in plan["question"].items()]
+    asked = [
+        (words(name), plain(value))
+        for name, value in plan["question"].items()
+        if value is not None
+    ]
     counted = (
         "Options",
         f"{count(len(known))}<small>{count(able)} can be done</small>",

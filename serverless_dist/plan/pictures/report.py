@@ -55,7 +55,7 @@ def _summary(report: Mapping[str, Any]) -> Section:
         ("Requests", count(sum(report["requests"].values()))),
         ("Bytes sent", size(moved["sent"])),
         ("Bytes received", size(moved["received"])),
-        ("Computing", f"{plain(report['gb_seconds'])} GB-s"),
+        ("GB-seconds", plain(report["gb_seconds"])),
     ]
     if simulation is not None:
         name, seed = safe(simulation["profile"]), safe(simulation["seed"])

@@ -17,7 +17,7 @@ section { margin-top: 1.5rem; padding-top: 1.25rem; border-top: 1px solid #ddd; 
 .drawing { width: 100%; }
 #traffic .drawing { max-width: 840px; }
 .figures {
-  display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr));
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr));
   gap: .75rem; margin: .5rem 0 0;
 }
 .figures div { padding: .5rem .75rem; background: #f5f6f7; border-radius: 6px; }

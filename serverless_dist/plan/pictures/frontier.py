@@ -137,10 +137,7 @@ def _described(option: Mapping[str, Any]) -> str:
         f"strategy: {safe(option['strategy'])}",
         f"channel: {safe(option['channel'] or NOTHING)}",
         f"ranks: {count(option['ranks'])} of {count(option['memory_mb'])} MB",
-        *(
-            f"{safe(words(name))}: {plain(value)}"
-            for name, value in choices(option).items()
-        ),
+        *(f"{safe(words(name))}: {plain(value)}" for name, value in chosen.items()),
         f"requests: {count(requests)}",
         *(f"{safe(name)}: {money(each)}" for name, each in option["lines"].items()),
     ]

@@ -8,11 +8,12 @@ import pytest
 from serverless_dist.cloud.prices import Prices, load_prices
 from serverless_dist.errors import UsageError
 from serverless_dist.inference.activity import challenge_shape
-from serverless_dist.inference.published import published_options
+from serverless_dist.inference.published import load_published
 from serverless_dist.plan.exchanges import Via
 from serverless_dist.plan.inference import Search, plan_inference
 from serverless_dist.plan.kernels import Kernel
 from serverless_dist.plan.options import Mark, Option, Plan
+from serverless_dist.plan.published import published_options
 from serverless_dist.plan.ways import Strategy
 
 SPLIT_ROWS = (Strategy.ROWS, Strategy.ROWS_SAMPLES)
@@ -26,7 +27,7 @@ def prices() -> Prices:
 @cache
 def planned(neurons: int, layers: int, *, is_cold: bool = True) -> Plan:
     shape = challenge_shape(neurons, layers, 10_000)
-    others = published_options(neurons, layers, 10_000, prices())
+    others = published_options(load_published(), shape, prices())
     return plan_inference(shape, prices(), is_cold=is_cold, others=others)
 
 
@@ -38,10 +39,15 @@ def of(plan: Plan, *strategies: str, channel: str | None = None) -> list[Option]
     ]
 
 
+def published_runs(neurons: int) -> tuple[Option, ...]:
+    shape = challenge_shape(neurons, 120, 10_000)
+    return published_options(load_published(), shape, prices())
+
+
 def published(neurons: int, ranks: int, channel: str) -> Option:
     (found,) = (
         each
-        for each in published_options(neurons, 120, 10_000, prices())
+        for each in published_runs(neurons)
         if (each.ranks, each.channel) == (ranks, channel)
     )
     return found
@@ -82,6 +88,42 @@ def test_a_network_larger_than_a_function_is_split_by_rows_or_layers() -> None:
     assert of(plan, Strategy.ROWS)
 
 
+@pytest.mark.parametrize(
+    ("neurons", "layers"), [(1024, 120), (16384, 120), (65536, 120), (65536, 1920)]
+)
+def test_splitting_rows_is_never_on_the_frontier(neurons: int, layers: int) -> None:
+    plan = planned(neurons, layers)
+    assert of(plan, *SPLIT_ROWS)
+    assert not {each.strategy for each in plan.frontier} & set(SPLIT_ROWS)
+
+
+def test_with_many_ranks_rows_are_split_more_cheaply_by_queue_than_by_object() -> None:
+    for neurons in (1024, 4096, 16384, 65536):
+        plan = planned(neurons, 120)
+        queue, object_ = (
+            min(
+                each.dollars
+                for each in of(plan, Strategy.ROWS, channel=via)
+                if each.ranks == 62
+            )
+            for via in ("queue", "object")
+        )
+        assert queue < 0.6 * object_
+
+
+def test_with_few_ranks_and_much_data_hybrid_is_cheaper_than_queue_or_object() -> None:
+    plan = planned(65536, 120)
+    best = {
+        via: min(
+            each.dollars
+            for each in of(plan, Strategy.ROWS, channel=via)
+            if each.ranks == 20
+        )
+        for via in Via
+    }
+    assert best[Via.HYBRID] < best[Via.OBJECT] < best[Via.QUEUE]
+
+
 def test_the_published_runs_are_cheaper_by_queue_with_many_workers() -> None:
     for neurons in (1024, 4096, 16384, 65536):
         queue, object_ = (published(neurons, 62, via) for via in ("queue", "object"))
@@ -108,7 +150,7 @@ def test_every_published_run_is_beaten_by_far(neurons: int) -> None:
 
 def test_published_dollars_are_near_what_was_told_where_prices_are_the_same() -> None:
     for neurons in (1024, 4096, 16384, 65536):
-        for each in published_options(neurons, 120, 10_000, prices()):
+        for each in published_runs(neurons):
             if each.channel == "object":  # SNS no longer takes dollars for its copies
                 told = float(each.choices["told_dollars"])
                 assert each.dollars == pytest.approx(told, rel=0.07)

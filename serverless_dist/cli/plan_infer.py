@@ -15,12 +15,13 @@ from serverless_dist.cloud.prices import load_prices
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.inference.activity import challenge_shape, read_shape
-from serverless_dist.inference.published import published_options
+from serverless_dist.inference.published import load_published
 from serverless_dist.plan.digest import digest
 from serverless_dist.plan.exchanges import Via
 from serverless_dist.plan.inference import MEMORY_MB, RANKS, Search, plan_inference
 from serverless_dist.plan.kernels import Kernel
 from serverless_dist.plan.options import Option, Plan
+from serverless_dist.plan.published import published_options
 from serverless_dist.plan.shapes import Shape
 from serverless_dist.plan.ways import Strategy
 
@@ -99,8 +100,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     search = _search(options)
     others: tuple[Option, ...] = ()
     if not options.activity and not options.strategy:
-        asked = (options.neurons, options.layers, options.samples)
-        others = published_options(*asked, prices)
+        others = published_options(load_published(), shape, prices)
     return plan_inference(
         shape,
         prices,

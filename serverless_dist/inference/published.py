@@ -1,103 +1,17 @@
-"""What the published system took, priced as AWS bills it today.
-
-FSD-Inference (Oakley and Ferhatosmanoglu, ICDE 2024) splits rows over functions that
-meet through SNS and SQS, or through S3. Its authors' workbook has the requests, bytes
-and seconds of each run; dollars are worked out anew from those. What the workbook
-leaves out is counted here as well: receives by 64 KB, and deletes.
-"""
+"""The workbook of FSD-Inference: what the published system took."""
 
 import json
-from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
-from serverless_dist.cloud.limits import BILLING_CHUNK, MAX_BATCH
-from serverless_dist.cloud.prices import Prices, dollars
-from serverless_dist.plan.options import Option
 
-PUBLISHED = "published"
-"""The strategy of these options."""
-_LAYERS, _SAMPLES = 120, 10_000  # of every published run
+def load_published() -> dict[str, Any]:
+    """Return what the workbook says, as ``data/README.md`` tells.
 
-
-def published_options(
-    neurons: int, layers: int, samples: int, prices: Prices
-) -> tuple[Option, ...]:
-    """Return the published runs of one question; none if it was not asked.
-
-    Parameters
-    ----------
-    neurons, layers, samples
-        The network and its inputs.
-    prices
-        What to reckon with.
-
-    Examples
-    --------
-    >>> from serverless_dist.cloud.prices import load_prices
-    >>> runs = published_options(1024, 120, 10_000, load_prices("us-east-1"))
-    >>> [f"{run.ranks} by {run.channel}: {run.seconds:.0f} s" for run in runs[:2]]
-    ['8 by queue: 64 s', '8 by object: 58 s']
+    >>> workbook = load_published()
+    >>> workbook["layers"], workbook["samples"], len(workbook["runs"])
+    (120, 10000, 16)
     """
-    if (layers, samples) != (_LAYERS, _SAMPLES):
-        return ()
     resource = files("serverless_dist.inference") / "data" / "published.json"
     values: dict[str, Any] = json.loads(resource.read_text())
-    runs = [run for run in values["runs"] if run["neurons"] == neurons]
-    return tuple(option for run in runs for option in _options(run, values, prices))
-
-
-def _options(
-    run: Mapping[str, Any], values: Mapping[str, Any], prices: Prices
-) -> Iterator[Option]:
-    ranks = run["workers"]
-    for channel, count in (("queue", _queue_counts), ("object", _object_counts)):
-        if channel not in run:
-            continue
-        found = run[channel]
-        requests, billed = count(found)
-        invoked = ranks + 1  # and the coordinator
-        computing = found["lambda_usd"] - invoked * values["lambda_usd_per_request"]
-        gb_seconds = computing / values["lambda_usd_per_gb_second"]
-        spent = dollars({**billed, "lambda:Invoke": invoked}, gb_seconds, prices)
-        total = spent.pop("total")
-        yield Option(
-            name=f"{PUBLISHED}, {ranks} x {run['memory_mb']:,} MB, {channel}",
-            strategy=PUBLISHED,
-            channel=channel,
-            ranks=ranks,
-            memory_mb=run["memory_mb"],
-            seconds=found["ms_per_sample"] * _SAMPLES / 1_000,
-            dollars=total,
-            lines=spent,
-            requests={**requests, "lambda:Invoke": invoked},
-            choices={"batch": _SAMPLES, "told_dollars": found["total_usd"]},
-        )
-
-
-def _queue_counts(found: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the requests of a run by queue, and what they are billed as."""
-    deletes = -(-found["messages"] // MAX_BATCH)
-    chunks = round(found["megabytes"] * 1e6 / BILLING_CHUNK)
-    requests = {
-        "sns:PublishBatch": found["publishes"],
-        "sqs:ReceiveMessage": found["polls"],
-        "sqs:DeleteMessageBatch": deletes,
-    }
-    billed = {
-        "sns:PublishBatch": found["publishes_billed"],
-        "sns:Delivery": max(found["messages"], chunks),
-        "sqs:ReceiveMessage": max(found["polls"], chunks),
-        "sqs:DeleteMessageBatch": deletes,
-    }
-    return requests, billed
-
-
-def _object_counts(found: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the requests of a run by object, which are billed as they are."""
-    requests = {
-        "s3:PutObject": found["puts"],
-        "s3:GetObject": found["gets"],
-        "s3:ListObjectsV2": found["lists"],
-    }
-    return requests, requests
+    return values

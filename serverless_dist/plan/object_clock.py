@@ -59,6 +59,7 @@ class _Looker:
         "crates",
         "found",
         "is_idle",
+        "is_over",
         "kept",
         "next_look",
         "pause",
@@ -73,6 +74,7 @@ class _Looker:
         self.prefers_shared: set[int] = set()  # sources whose shared lane came last
         self.sources: Sequence[int] = ()  # whom it waits for
         self.is_idle = False  # it looks, but nothing is on its way
+        self.is_over = False  # the look under way has but to end
         self.pause = 0.0
         self.next_look = 0.0
         self.todo: list[int] = []  # sources that the look under way has not come to
@@ -94,6 +96,7 @@ class ObjectClock:
         self._ranks = ranks
         self._lookers = [_Looker() for _ in range(size)]
         self._askers = 0  # GETs that may be under way at a time, of all ranks
+        self._idlers = 0  # and those of ranks that are idle
         self._gets = services.tallies["s3:GetObject"]
         self._generator = np.random.default_rng([services.seed, 1])
         self._latency = services.profile.s3_get
@@ -142,6 +145,10 @@ class ObjectClock:
     def happen(self, rank: int, now: float) -> None:
         """Look, a few sources at a time: meanwhile more may be put."""
         looker = self._lookers[rank]
+        if looker.is_over:
+            looker.is_over = False
+            self._end_look(rank, looker)
+            return
         if not looker.todo:
             looker.todo = list(reversed(looker.sources))
             count = min(len(looker.todo), _SIDE_BY_SIDE)
@@ -150,7 +157,7 @@ class ObjectClock:
             source = looker.todo.pop()
             heapreplace(looker.workers, self._read(rank, looker, source))
             if not looker.todo:
-                self._end_look(rank, looker)
+                self._finish_look(rank, looker)
                 return
         self._ranks.schedule(rank, looker.workers[0])
 
@@ -162,7 +169,9 @@ class ObjectClock:
     def _plan_look(self, rank: int, looker: _Looker) -> None:
         crates = looker.crates
         looker.is_idle = not any(source in crates for source in looker.sources)
-        if not looker.is_idle:
+        if looker.is_idle:
+            self._idlers += min(len(looker.sources), _SIDE_BY_SIDE)
+        else:
             self._ranks.schedule(rank, looker.next_look)
 
     def _lay(self, source: int, dest: int, crate: _Crate, now: float) -> None:
@@ -171,6 +180,7 @@ class ObjectClock:
         looker.crates.setdefault(source, []).append(crate)
         if looker.is_idle and source in looker.sources:
             looker.is_idle = False
+            self._idlers -= min(len(looker.sources), _SIDE_BY_SIDE)
             self._look_in_vain(looker, crate.there if len(looker.sources) == 1 else now)
             self._ranks.schedule(dest, looker.next_look)
 
@@ -213,7 +223,8 @@ class ObjectClock:
         """Return the seconds before a GET is on its way: processor, and S3's limit."""
         rate = self._services.profile.s3_get_rate
         if now > self._told:
-            change = (rate - self._askers / self._typical) * (now - self._told)
+            # Those who are idle look, too; it is counted when it is known for how long.
+            change = (rate - self._idlers / self._typical) * (now - self._told)
             self._spare = min(rate, max(0.0, self._spare + change))
             self._told = now
         if self._spare:
@@ -227,6 +238,7 @@ class ObjectClock:
         crate = crates[0] if crates else None
         asking, prefers_shared = self._asking(now), source in looker.prefers_shared
         for is_shared in (prefers_shared, not prefers_shared):
+            self._spare = max(0.0, self._spare - 1.0)
             took = self._services.draw(self._latency)
             sees = now + asking + took * _READ_AT
             now += asking + took
@@ -262,6 +274,14 @@ class ObjectClock:
         else:
             looker.prefers_shared.discard(source)
             looker.kept += 1
+
+    def _finish_look(self, rank: int, looker: _Looker) -> None:
+        """End the look; in its time, if others wait for what this rank asks of S3."""
+        if self._spare:
+            self._end_look(rank, looker)
+        else:
+            looker.is_over = True
+            self._ranks.schedule(rank, max(looker.workers))
 
     def _end_look(self, rank: int, looker: _Looker) -> None:
         found, looker.found = looker.found, []

@@ -1,6 +1,7 @@
 """How large what travels is: frames, crates and pointers, from their parts' sizes.
 
-The sizes are those of the real ones as long as no stream has had 128 messages.
+The sizes are those of the real ones as long as no stream has had 128 messages, and
+those of a multicast have had as many.
 """
 
 from collections.abc import Sequence
@@ -37,9 +38,8 @@ def _numbers(numbers: Sequence[int]) -> int:
 def frame_head(source: int, dests: Sequence[int]) -> int:
     """Return how many bytes of a frame are not its body."""
     if len(dests) == 1:
-        return _FRAME + 3 + number_size(source) + number_size(dests[0])
-    sequences = _array(len(dests)) + len(dests)
-    return _FRAME + number_size(source) + _numbers(dests) + sequences
+        return _FRAME + 2 + number_size(source) + number_size(dests[0])
+    return _FRAME + number_size(source) + _numbers(dests) + 1
 
 
 def frame_sizes(
@@ -55,9 +55,9 @@ def frame_sizes(
     Examples
     --------
     >>> frame_sizes(100, 0, (1,), None)
-    [167]
+    [166]
     >>> frame_sizes(5_000, 0, (1,), 2_142)
-    [2067, 2067, 1067]
+    [2066, 2066, 1066]
     """
     head = frame_head(source, dests)
     room = body or 1

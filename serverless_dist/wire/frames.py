@@ -8,8 +8,8 @@
 
 The HMAC covers everything but itself and is checked before anything is parsed.
 `sequences` has one number per dest: the place of the message in the stream
-(source, dest, context). A multicast therefore keeps its place in every receiver's
-stream, whatever groups its sender multicasts to.
+(source, dest, context); a single number, if all are alike. A multicast therefore keeps
+its place in every receiver's stream, whatever groups its sender multicasts to.
 """
 
 import hmac
@@ -83,13 +83,16 @@ class Frame:
 
 def seal(key: JobKey, frame: Frame) -> bytes:
     """Return the frame as signed bytes."""
+    sequences: int | tuple[int, ...] = frame.sequences
+    if frame.sequences.count(frame.sequences[0]) == len(frame.sequences):
+        sequences = frame.sequences[0]
     header = msgpack.packb(
         [
             frame.source,
             frame.context,
             frame.tag,
             frame.dests,
-            frame.sequences,
+            sequences,
             frame.part,
             frame.parts,
             int(frame.kind),
@@ -114,13 +117,17 @@ def unseal(key: JobKey, data: Buffer) -> Frame | Flaw:
     header, body = view[_PREFIX.size : start], view[start:]
     if not hmac.compare_digest(signature, _sign(key, [header, body])):
         return Flaw.FORGED
-    source, context, tag, dests, sequences, part, parts, kind = msgpack.unpackb(header)
+    source, context, tag, dests, sequences, part, parts, kind = msgpack.unpackb(
+        header, use_list=False
+    )
+    if isinstance(sequences, int):
+        sequences = (sequences,) * len(dests)
     return Frame(
         source=source,
         context=context,
         tag=tag,
-        dests=tuple(dests),
-        sequences=tuple(sequences),
+        dests=dests,
+        sequences=sequences,
         part=part,
         parts=parts,
         kind=Kind(kind),

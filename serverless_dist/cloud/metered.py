@@ -6,8 +6,7 @@ A call that is refused as a `UsageError` sends nothing and counts nothing; one t
 fails otherwise is counted in full, as AWS bills it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from serverless_dist.cloud.batches import (
     billed,
@@ -43,15 +42,20 @@ from serverless_dist.errors import CloudError
 EVENT_BYTES = 262_144
 
 
-@contextmanager
-def _charged(count: Callable[[], None]) -> Iterator[None]:
-    """Count once the block is done, or has failed in the cloud."""
-    try:
-        yield
-    except CloudError:
-        count()
-        raise
-    count()
+class _Charged:
+    """Counts once the block is done, or has failed in the cloud."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self, count: Callable[[], None]) -> None:
+        self._count = count
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None or issubclass(kind, CloudError):
+            self._count()
 
 
 class MeteredQueue:
@@ -78,7 +82,7 @@ class MeteredQueue:
                 size = sum(map(text_size, sizes[start:stop]))
                 self._meter.count("sqs:SendMessageBatch", billed(size), sent=size)
 
-        with _charged(count):
+        with _Charged(count):
             self._queue.send(bodies)
 
     def receive(self, limit: int, wait: float) -> list[Delivery]:
@@ -89,14 +93,14 @@ class MeteredQueue:
             size = sum(text_size(len(delivery.body)) for delivery in deliveries)
             self._meter.count("sqs:ReceiveMessage", billed(size), received=size)
 
-        with _charged(count):
+        with _Charged(count):
             deliveries = self._queue.receive(limit, wait)
         return deliveries
 
     def delete(self, receipts: Sequence[str]) -> None:
         """Delete, and count the batches of ten."""
         batches = -(-len(receipts) // MAX_BATCH)
-        with _charged(
+        with _Charged(
             lambda: self._meter.count(
                 "sqs:DeleteMessageBatch", batches, requests=batches
             )
@@ -130,7 +134,7 @@ class MeteredTopic:
             for part in shards:
                 self._count_part(part)
 
-        with _charged(count):
+        with _Charged(count):
             self._topic.publish(entries)
 
     def _count_part(self, part: Sequence[tuple[int, tuple[int, ...]]]) -> None:
@@ -159,7 +163,7 @@ class MeteredBlobs:
     def put(self, key: str, data: Buffer, *, if_absent: bool = False) -> bool:
         """Put, and count one request, stored or not."""
         size = body_size(data)
-        with _charged(lambda: self._meter.count("s3:PutObject", 1, sent=size)):
+        with _Charged(lambda: self._meter.count("s3:PutObject", 1, sent=size)):
             return self._blobs.put(key, data, if_absent=if_absent)
 
     def swap(self, key: str, old: Buffer | None, new: Buffer) -> bool:
@@ -178,7 +182,7 @@ class MeteredBlobs:
             if is_put:
                 self._meter.count("s3:PutObject", 1, sent=body_size(new))
 
-        with _charged(count):
+        with _Charged(count):
             is_put = self._blobs.swap(key, old, new)
         return is_put
 
@@ -189,7 +193,7 @@ class MeteredBlobs:
         def count() -> None:
             self._meter.count("s3:GetObject", 1, received=len(data or b""))
 
-        with _charged(count):
+        with _Charged(count):
             data = self._blobs.get(key, start=start, stop=stop)
         return data
 
@@ -201,14 +205,14 @@ class MeteredBlobs:
             pages = max(1, -(-len(keys) // S3_LIST_PAGE))
             self._meter.count("s3:ListObjectsV2", pages, requests=pages)
 
-        with _charged(count):
+        with _Charged(count):
             keys = self._blobs.list(prefix)
         return keys
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete, and count the batches of a thousand."""
         batches = -(-len(keys) // S3_MAX_DELETE)
-        with _charged(
+        with _Charged(
             lambda: self._meter.count("s3:DeleteObjects", batches, requests=batches)
         ):
             self._blobs.delete(keys)
@@ -228,7 +232,7 @@ class MeteredFunctions:
         """Invoke, and count one request and one for each 64 KB over 256 KB."""
         size = len(payload)
         bill = 1 + max(0, -(-(size - EVENT_BYTES) // BILLING_CHUNK))
-        with _charged(lambda: self._meter.count("lambda:Invoke", bill, sent=size)):
+        with _Charged(lambda: self._meter.count("lambda:Invoke", bill, sent=size)):
             self._functions.invoke(payload)
 
     def call(self, payload: bytes) -> bytes:
@@ -239,7 +243,7 @@ class MeteredFunctions:
             sent, received = len(payload), len(answer)
             self._meter.count("lambda:Invoke", 1, sent=sent, received=received)
 
-        with _charged(count):
+        with _Charged(count):
             answer = self._functions.call(payload)
         return answer
 

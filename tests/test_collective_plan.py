@@ -89,7 +89,7 @@ def test_a_multicast_to_too_many_says_so() -> None:
     multicast = option_of(plan, "multicast", "queue")
     assert multicast.reason is not None
     assert "at most 13," in multicast.reason
-    assert multicast.marks == ()
+    assert multicast.why.endswith("it cannot be: name binomial")
 
 
 def test_closed_forms_are_marked() -> None:

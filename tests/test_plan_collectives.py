@@ -192,7 +192,7 @@ def test_a_message_between_two_ranks_takes_what_can_be_reckoned() -> None:
     profile = always()
     given = Circumstances(profile=profile)
     found = simulate_collective("reduce", "direct", 2, 0, given)
-    size = -(-(62 + 3 + 2) * 4 // 3)  # a frame for one rank, as text
+    size = -(-(62 + 2 + 2) * 4 // 3)  # a frame for one rank, as text
     passing = 2 * size / profile.burst_rate  # up and down
     sent = profile.request_cpu + profile.sqs_send.typical
     seconds = sent + profile.sqs_receive.typical + passing

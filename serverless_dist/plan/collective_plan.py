@@ -70,14 +70,7 @@ def plan_collective(
     if ranks < 1:
         msg = f"a collective among {ranks} ranks cannot be: give 1 or more"
         raise UsageError(msg)
-    options = []
-    for channel in channels:
-        here = replace(given, channel=channel)
-        chosen = _chosen(collective, ranks, nbytes, here)
-        for algorithm in candidates(collective):
-            option = _option(collective, algorithm, ranks, nbytes, here)
-            mark = (Mark.CHOSEN,) if algorithm is chosen else ()
-            options.append(replace(option, marks=mark))
+    options = collective_options(collective, ranks, nbytes, given, channels=channels)
     judged = judge([replace(option, marks=()) for option in options], within=math.inf)
     marked = [
         replace(option, marks=(*option.marks, *before.marks))
@@ -97,6 +90,29 @@ def plan_collective(
         profile=given.profile.name,
         options=tuple(replace(each, why=_why(each, marked)) for each in marked),
     )
+
+
+def collective_options(
+    collective: str,
+    ranks: int,
+    nbytes: int,
+    given: Circumstances,
+    *,
+    channels: Sequence[str] = SERVICES,
+) -> list[Option]:
+    """Return all ways to do a collective, those that cannot be among them, unjudged.
+
+    See `plan_collective` for the arguments. What a run would choose is marked.
+    """
+    options = []
+    for channel in channels:
+        here = replace(given, channel=channel)
+        chosen = _chosen(collective, ranks, nbytes, here)
+        for algorithm in candidates(collective):
+            option = _option(collective, algorithm, ranks, nbytes, here)
+            mark = (Mark.CHOSEN,) if algorithm is chosen else ()
+            options.append(replace(option, marks=mark))
+    return options
 
 
 def _chosen(

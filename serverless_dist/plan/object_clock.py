@@ -18,7 +18,12 @@ from serverless_dist.cloud import Usage
 from serverless_dist.cloud.limits import S3_MAX_DELETE
 from serverless_dist.plan.services_clock import ServicesClock
 from serverless_dist.plan.steps_clock import Letter, Post, Ranks
-from serverless_dist.plan.wire_sizes import frame_sizes, index_size
+from serverless_dist.plan.wire_sizes import (
+    frame_head,
+    frame_sizes,
+    index_size,
+    number_size,
+)
 
 _HEAD = 65_536  # bytes of a shared object that are read first: `transport.blobs`
 _FIRST_PAUSE, _LAST_PAUSE = 0.002, 0.05  # seconds: the same
@@ -113,6 +118,8 @@ class ObjectClock:
 
     def post(self, rank: int, posts: Sequence[Post], now: float) -> float:
         """Put everything as one object; return when it is there."""
+        if len(posts) == 1 and len(posts[0].dests) == 1:
+            return self._post_one(rank, posts[0], now)
         sizes = [frame_sizes(p.nbytes, rank, p.dests, None)[0] for p in posts]
         index = index_size([(p.dests, s) for p, s in zip(posts, sizes, strict=True)])
         total = index + sum(sizes)
@@ -134,10 +141,22 @@ class ObjectClock:
             self._lay(rank, dest, crate, now)
         return there
 
+    def _post_one(self, rank: int, post: Post, now: float) -> float:
+        """Do what `post` does for one message to one rank: that is most of them."""
+        (dest,) = post.dests
+        size = frame_head(rank, post.dests) + post.nbytes
+        total = 7 + number_size(dest) + number_size(size) + size
+        crate = _Crate(self._services.put(rank, total, now), is_shared=False)
+        crate.letters, crate.reads = post.letters, [total]
+        self._lay(rank, dest, crate, now)
+        return crate.there
+
     def wait(self, rank: int, now: float) -> None:
         """Look from `now` on for the next objects of these."""
         looker = self._lookers[rank]
-        looker.sources = sorted(self._ranks.missing(rank))
+        looker.sources = self._ranks.missing(rank)
+        if len(looker.sources) > 1:
+            looker.sources = sorted(looker.sources)
         looker.next_look = max(looker.next_look, now)
         self._askers += min(len(looker.sources), _SIDE_BY_SIDE)
         self._plan_look(rank, looker)
@@ -150,7 +169,7 @@ class ObjectClock:
             self._end_look(rank, looker)
             return
         if not looker.todo:
-            looker.todo = list(reversed(looker.sources))
+            looker.todo = [*reversed(looker.sources)]
             count = min(len(looker.todo), _SIDE_BY_SIDE)
             looker.workers = [looker.next_look] * count
         for _ in range(len(looker.workers)):

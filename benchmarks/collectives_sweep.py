@@ -1,0 +1,236 @@
+"""Every algorithm of every collective, on every channel, from 64 to 16,384 ranks.
+
+Each row is a simulation in virtual time or, where that would be too much, the closed
+form, which is named. The files are the same for the same seed, on any machine::
+
+    python benchmarks/collectives_sweep.py
+    python benchmarks/collectives_sweep.py --sweep-estimates   # what if a guess is off?
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from serverless_dist.cloud.latency import SOURCES, US_EAST_1, Latency, Profile
+from serverless_dist.comm.algorithms import CANDIDATES
+from serverless_dist.errors import UsageError
+from serverless_dist.plan.collective_plan import collective_options, plan_collective
+from serverless_dist.plan.collectives import Circumstances, predict_collective
+from serverless_dist.plan.options import Mark, Option
+
+RANKS = (64, 1_024, 16_384)
+SIZES = (8, 1_000_000)
+FACTORS = (0.5, 2.0)
+ESTIMATES_AT = 64  # ranks at which estimates are varied
+RESULTS = Path(__file__).parent / "results"
+
+Row = dict[str, Any]
+
+
+def calls(
+    ranks: int, given: Circumstances
+) -> Iterator[tuple[str, int, Sequence[Option]]]:
+    """Return the options of each collective and size, judged if any can be done."""
+    for collective in CANDIDATES:
+        for nbytes in SIZES[:1] if collective == "barrier" else SIZES:
+            call = collective, ranks, nbytes, given
+            try:
+                options: Sequence[Option] = plan_collective(*call).options
+            except UsageError:
+                options = collective_options(*call)
+            yield collective, nbytes, options
+
+
+def row_of(collective: str, nbytes: int, option: Option, given: Circumstances) -> Row:
+    """Return what an option takes, and how the closed form is related to that."""
+    here = replace(given, channel=str(option.channel))
+    closed = predict_collective(collective, option.strategy, option.ranks, nbytes, here)
+    is_simulated = option.choices["method"] == "simulation"
+    return {
+        "collective": collective,
+        "algorithm": option.strategy,
+        "channel": option.channel,
+        "ranks": option.ranks,
+        "bytes": nbytes,
+        "method": option.choices["method"],
+        "seconds": option.seconds,
+        "dollars": option.dollars,
+        "requests": sum(option.requests.values()),
+        "seconds_to_closed_form": option.seconds / closed.seconds
+        if is_simulated
+        else None,
+        "dollars_to_closed_form": option.dollars / closed.dollars
+        if is_simulated
+        else None,
+        "reason": option.reason,
+        "marks": [mark.value for mark in option.marks],
+    }
+
+
+def sweep(ranks: Sequence[int], given: Circumstances) -> list[Row]:
+    """Return the rows of all plans, saying on standard error how far it has come."""
+    rows = []
+    for size in ranks:
+        started = time.process_time()
+        for collective, nbytes, options in calls(size, given):
+            rows += [row_of(collective, nbytes, each, given) for each in options]
+            took = time.process_time() - started
+            print(
+                f"{size} ranks: {collective}, {nbytes} B: {took:.0f} s", file=sys.stderr
+            )
+    return rows
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """Return the rows as a table in Markdown."""
+    yield "| collective | algorithm | channel | ranks | bytes | seconds | dollars | |"
+    yield "|---|---|---|--:|--:|--:|--:|---|"
+    for row in rows:
+        remarks = [*row["marks"]]
+        remarks += [row["method"]] if row["method"] == "closed form" else []
+        remarks += [f"cannot be: {row['reason']}"] if row["reason"] else []
+        yield (
+            f"| {row['collective']} | {row['algorithm']} | {row['channel']}"
+            f" | {row['ranks']:,} | {row['bytes']:,} | {row['seconds']:.3g}"
+            f" | {row['dollars']:.3g} | {'; '.join(remarks)} |"
+        )
+
+
+def ratios(rows: Sequence[Row]) -> Iterator[str]:
+    """Return how the simulation is related to the closed form, by channel and ranks."""
+    found = defaultdict(list)
+    for row in rows:
+        if row["seconds_to_closed_form"] is not None:
+            pair = row["seconds_to_closed_form"], row["dollars_to_closed_form"]
+            found[row["channel"], row["ranks"]].append(pair)
+    for (channel, ranks), pairs in found.items():
+        seconds, dollars = zip(*pairs, strict=True)
+        yield (
+            f"- {channel}, {ranks:,} ranks, {len(pairs)} calls: simulated seconds are"
+            f" {median(seconds):.2f} times those of the closed form (median;"
+            f" {min(seconds):.2f} to {max(seconds):.2f}), dollars {median(dollars):.2f}"
+            f" times ({min(dollars):.2f} to {max(dollars):.2f})"
+        )
+
+
+def contradictions(rows: Sequence[Row]) -> Iterator[str]:
+    """Return what a run would choose although another way is a fifth cheaper."""
+    for row in rows:
+        rivals = [
+            each
+            for each in rows
+            if all(
+                each[k] == row[k] for k in ("collective", "channel", "ranks", "bytes")
+            )
+            and each["reason"] is None
+        ]
+        if Mark.CHOSEN in row["marks"] and rivals:
+            best = min(rivals, key=lambda each: each["dollars"])
+            ratio = row["dollars"] / best["dollars"]
+            if row["reason"] or ratio > 1.2:
+                told = "cannot be" if row["reason"] else f"is {ratio:.2f} times as dear"
+                yield (
+                    f"- {row['collective']}, {row['channel']}, {row['ranks']:,} ranks,"
+                    f" {row['bytes']:,} B: {row['algorithm']} is chosen, and {told}"
+                    f" as {best['algorithm']}"
+                )
+
+
+def estimated() -> Iterator[tuple[str, float, Profile]]:
+    """Return each profile in which one unpublished number is scaled."""
+    for name, source in SOURCES.items():
+        for factor in FACTORS if source.is_estimate else ():
+            value = getattr(US_EAST_1, name)
+            is_latency = isinstance(value, Latency)
+            changes: dict[str, Any] = {
+                name: value.scaled(factor) if is_latency else value * factor
+            }
+            yield name, factor, replace(US_EAST_1, **changes)
+
+
+def sensitivity(given: Circumstances) -> Iterator[str]:
+    """Return which recommendation changes when an estimate is half or twice that."""
+    base = _recommended(given)
+    for name, factor, profile in estimated():
+        there = _recommended(replace(given, profile=profile))
+        changes = [
+            f"{collective}, {nbytes:,} B: {base[collective, nbytes]} -> {option}"
+            for (collective, nbytes), option in there.items()
+            if option != base[collective, nbytes]
+        ]
+        yield f"- {name} x {factor:g}: {'; '.join(changes) or 'nothing changes'}"
+
+
+def _recommended(given: Circumstances) -> dict[tuple[str, int], str]:
+    return {
+        (collective, nbytes): option.name
+        for collective, nbytes, options in calls(ESTIMATES_AT, given)
+        for option in options
+        if Mark.RECOMMENDED in option.marks
+    }
+
+
+def document(rows: Sequence[Row], given: Circumstances) -> str:
+    """Return the results as Markdown."""
+    assumed = (
+        f"Profile {given.profile.name}, prices of {given.prices.region},"
+        f" {given.memory_mb} MB, seed {given.seed}. Dollars include the seconds of all"
+        " ranks."
+    )
+    return _text(
+        "# Collectives, simulated",
+        assumed,
+        "## Against the closed form",
+        "\n".join(ratios(rows)),
+        "## Where a run's choice is not the best",
+        "\n".join(contradictions(rows)),
+        "## All",
+        "\n".join(table(rows)),
+    )
+
+
+def document_estimates(given: Circumstances) -> str:
+    """Return what estimates matter to, as Markdown."""
+    return _text(
+        "# Which choices hang on what nobody has published",
+        f"{ESTIMATES_AT} ranks, seed {given.seed}; each estimate halved and doubled.",
+        "\n".join(sensitivity(given)),
+    )
+
+
+def _text(*parts: str) -> str:
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Sweep, print, and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ranks", type=int, nargs="+", default=RANKS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sweep-estimates", action="store_true")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    given = Circumstances(seed=options.seed)
+    options.output.mkdir(parents=True, exist_ok=True)
+    if options.sweep_estimates:
+        text = document_estimates(given)
+        print(text)
+        (options.output / "collectives-estimates.md").write_text(text)
+        return
+    rows = sweep(options.ranks, given)
+    text = document(rows, given)
+    print(text)
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    (options.output / "collectives-sweep.json").write_text(f"[\n{lines}\n]\n")
+    (options.output / "collectives-sweep.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -95,10 +95,11 @@ def measure(neurons: int, samples: int) -> list[Activity]:
     return found
 
 
-def counted(neurons: int, ranks: int) -> list[tuple[float, float, float]]:
-    """Return what a rank sends before each layer."""
+def counted(neurons: int, ranks: int) -> list[list[tuple[float, ...]]]:
+    """Return what each kind of rank sends before each layer."""
     return [
-        (each.messages, each.dests, each.rows) for each in count_traffic(neurons, ranks)
+        [(kind.share, kind.messages, kind.dests, kind.rows) for kind in kinds]
+        for kinds in count_traffic(neurons, ranks)
     ]
 
 

@@ -91,12 +91,12 @@ def test_traffic_is_the_average_of_what_maps_make_of_it(ranks: int) -> None:
     maps = [list(map_layers(network, owners, rank)) for rank in range(ranks)]
     for layer, traffic in enumerate(layer_traffic(network, ranks), 1):
         sendings = [each for one in maps for each in one[layer].sendings]
-        messages = len(sendings)
-        assert traffic.messages == pytest.approx(messages / ranks, abs=1e-3)
-        dests = sum(len(each.dests) for each in sendings)
-        assert traffic.dests == pytest.approx(dests / messages, abs=1e-3)
-        rows = sum(each.rows.size for each in sendings)
-        assert traffic.rows == pytest.approx(rows / messages, abs=1e-3)
+        messages = sum(kind.share * kind.messages for kind in traffic) * ranks
+        assert messages == pytest.approx(len(sendings), rel=1e-3)
+        dests = sum(k.share * k.messages * k.dests for k in traffic) * ranks
+        assert dests == pytest.approx(sum(len(e.dests) for e in sendings), rel=1e-3)
+        rows = sum(k.share * k.messages * k.rows for k in traffic) * ranks
+        assert rows == pytest.approx(sum(e.rows.size for e in sendings), rel=1e-3)
 
 
 def test_the_traffic_that_comes_with_the_package_is_what_would_be_counted() -> None:

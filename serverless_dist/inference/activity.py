@@ -39,7 +39,7 @@ def challenge_shape(neurons: int, layers: int, samples: int) -> Shape:
     known = _traffic_of(values)
 
     @cache
-    def traffic(ranks: int) -> Sequence[Traffic]:
+    def traffic(ranks: int) -> Sequence[Sequence[Traffic]]:
         return known.get(ranks) or count_traffic(neurons, ranks)
 
     return Shape(
@@ -80,8 +80,8 @@ def read_shape(path: Path, layers: int, samples: int) -> Shape:
         msg = f"{path} does not say what layers do to samples: {error}"
         raise DataFileError(msg) from error
 
-    def traffic(ranks: int) -> Sequence[Traffic]:
-        return known.get(ranks) or (Traffic(1.0, ranks - 1.0, neurons / ranks),)
+    def traffic(ranks: int) -> Sequence[Sequence[Traffic]]:
+        return known.get(ranks) or ((Traffic(1.0, 1.0, ranks - 1.0, neurons / ranks),),)
 
     return Shape(neurons, layers, samples, activity, traffic, edges_per_row=edges)
 
@@ -101,15 +101,19 @@ def _activity_of(values: Mapping[str, Any]) -> tuple[LayerActivity, ...]:
     )
 
 
-def _traffic_of(values: Mapping[str, Any]) -> dict[int, tuple[Traffic, ...]]:
+def _traffic_of(
+    values: Mapping[str, Any],
+) -> dict[int, tuple[tuple[Traffic, ...], ...]]:
     return {
-        int(ranks): tuple(Traffic(*map(float, each)) for each in layers)
+        int(ranks): tuple(
+            tuple(Traffic(*map(float, kind)) for kind in kinds) for kinds in layers
+        )
         for ranks, layers in values.get("traffic", {}).items()
     }
 
 
-def count_traffic(neurons: int, ranks: int) -> Sequence[Traffic]:
-    """Return what a rank sends before each layer, up to the first renumbered one.
+def count_traffic(neurons: int, ranks: int) -> Sequence[Sequence[Traffic]]:
+    """Return what ranks send before each layer, up to the first renumbered one.
 
     The layers behind that one are like it: all of them are renumbered at random.
     """

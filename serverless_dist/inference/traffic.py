@@ -15,8 +15,8 @@ from serverless_dist.inference.partition import contiguous
 from serverless_dist.plan.shapes import Traffic
 
 
-def layer_traffic(network: Network, ranks: int) -> Iterator[Traffic]:
-    """Yield what a rank sends before each layer from the second on.
+def layer_traffic(network: Network, ranks: int) -> Iterator[tuple[Traffic, ...]]:
+    """Yield what each kind of rank sends before each layer from the second on.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def layer_traffic(network: Network, ranks: int) -> Iterator[Traffic]:
     --------
     >>> from serverless_dist.inference.network import GeneratedNetwork
     >>> next(layer_traffic(GeneratedNetwork(1024, layers=2), ranks=8))
-    Traffic(messages=1.0, dests=7.0, rows=128.0)
+    (Traffic(share=1.0, messages=1.0, dests=7.0, rows=128.0),)
     """
     owners = contiguous(network.neurons, ranks)
     starts = np.searchsorted(owners, np.arange(ranks))
@@ -49,19 +49,25 @@ def _needs(matrix: Matrix, owners: NDArray[np.int32], ranks: int) -> NDArray[np.
 
 def _traffic(
     needs: NDArray[np.bool_], owners: NDArray[np.int32], starts: NDArray[np.intp]
-) -> Traffic:
+) -> tuple[Traffic, ...]:
+    """Tell ranks that send one message to all from those that send one to each."""
     rows = np.add.reduceat(needs, starts, axis=1, dtype=np.int32)  # dests x sources
     dests = np.count_nonzero(rows, axis=0)
     union = np.add.reduceat(needs.any(axis=0), starts, dtype=np.int32)
     needed = rows.sum(axis=0)
     is_shared = (dests > 1) & (dests * union <= WASTE * needed)
     messages = np.where(is_shared, 1, dests)
-    total = int(messages.sum())
-    if not total:
-        return Traffic(0.0, 0.0, 0.0)
-    sent = int(np.where(is_shared, union, needed).sum())
-    return Traffic(
-        messages=round(total / starts.size, 3),
-        dests=round(int(dests.sum()) / total, 3),
-        rows=round(sent / total, 3),
-    )
+    sent = np.where(is_shared, union, needed)
+    kinds = []
+    for mine in (is_shared & (messages > 0), ~is_shared & (messages > 0)):
+        if mine.any():
+            total = int(messages[mine].sum())
+            kinds.append(
+                Traffic(
+                    share=round(float(mine.mean()), 6),
+                    messages=round(float(messages[mine].mean()), 3),
+                    dests=round(int(dests[mine].sum()) / total, 3),
+                    rows=round(int(sent[mine].sum()) / total, 3),
+                )
+            )
+    return tuple(kinds)

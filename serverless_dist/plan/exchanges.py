@@ -143,12 +143,13 @@ def _frames(call: Call, most: int) -> list[int]:
 
 
 def _around(call: Call) -> int:
-    """Return the bytes around a part of a body: a rank and a number for each dest.
+    """Return the bytes around a part of a body: among them the rank of each dest.
 
-    msgpack takes 1 to 3 bytes for a rank.
+    msgpack takes 1 to 3 bytes for a rank. Streams in which as much was sent before, as
+    here, share one number.
     """
-    numbers = 2 if call.ranks <= 128 else 3 if call.ranks <= 512 else 4
-    return FRAME_BYTES + (call.fan - 1) * numbers
+    rank = 1 if call.ranks <= 128 else 2 if call.ranks <= 512 else 3
+    return FRAME_BYTES + (call.fan - 1) * rank
 
 
 def _by_queue(call: Call, profile: Profile) -> Exchange:

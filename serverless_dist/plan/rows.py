@@ -145,16 +145,18 @@ def _exchange(
     assert sums.tally is not None
     shape, kernel = setting.shape, setting.kernel
     found = shape.traffic(split.rows)
-    traffic = found[min(stretch.first - 1, len(found) - 1)]
-    size = stretch.before.packed(traffic.rows, batch)
-    call = Call(split.rows, traffic.messages, traffic.dests, size)
-    one = exchange(split.via, call, setting.profile)
     times = stretch.count * split.batches
     columns = batch * stretch.before.live
-    packed = traffic.messages * traffic.rows * columns
-    distinct = stretch.before.distinct_rows(traffic.rows, shape.neurons)
-    unpacked = call.arrivals * distinct * columns
-    cpu = one.cpu + packed / kernel.pack_values + unpacked / kernel.unpack_values
-    sums.cpu += times * cpu
-    sums.wait += times * one.seconds
-    sums.tally.add(one.tally, times)
+    waits = [0.0]
+    for traffic in found[min(stretch.first - 1, len(found) - 1)]:
+        size = stretch.before.packed(traffic.rows, batch)
+        call = Call(split.rows, traffic.messages, traffic.dests, size)
+        one = exchange(split.via, call, setting.profile)
+        packed = traffic.messages * traffic.rows * columns
+        distinct = stretch.before.distinct_rows(traffic.rows, shape.neurons)
+        unpacked = call.arrivals * distinct * columns
+        cpu = one.cpu + packed / kernel.pack_values + unpacked / kernel.unpack_values
+        sums.cpu += times * cpu * traffic.share
+        sums.tally.add(one.tally, times * traffic.share)
+        waits.append(one.seconds)
+    sums.wait += times * max(waits)

@@ -65,10 +65,12 @@ class LayerActivity:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What one rank of a rows split sends before a layer, on average.
+    """What ranks of a rows split that send alike send before a layer, on average.
 
     Attributes
     ----------
+    share
+        The share of all ranks that they are.
     messages
         How many different messages.
     dests
@@ -77,6 +79,7 @@ class Traffic:
         The rows in each.
     """
 
+    share: float
     messages: float
     dests: float
     rows: float
@@ -120,15 +123,15 @@ class Shape:
     activity
         What there is behind each layer; behind those not listed as behind the last.
     traffic
-        Given a number of ranks, what one sends before each layer from the second on;
-        later ones are like the last.
+        Given a number of ranks, what each kind of them sends before each layer from
+        the second on; later layers are like the last.
     """
 
     neurons: int
     layers: int
     samples: int
     activity: tuple[LayerActivity, ...]
-    traffic: Callable[[int], Sequence[Traffic]]
+    traffic: Callable[[int], Sequence[Sequence[Traffic]]]
     edges_per_row: int = 32
     bytes_per_edge: int = 8
 

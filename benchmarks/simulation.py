@@ -25,6 +25,7 @@ def simulated(ranks: int, channel: str, directory: Path) -> dict[str, Any]:
     file = directory / f"{channel}.json"
     command = [sys.executable, "-m", "serverless_dist", "simulate", "-n", str(ranks)]
     options = ["--channel", channel, "--compute", "given", "--json", str(file)]
+    options += ["--timeout", "3000"]  # virtual: objects take their time
     began = time.perf_counter()
     process = subprocess.Popen(
         [*command, *options, str(SCRIPT)], stderr=subprocess.DEVNULL

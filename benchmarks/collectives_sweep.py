@@ -29,6 +29,8 @@ RANKS = (64, 1_024, 16_384)
 SIZES = (8, 1_000_000)
 FACTORS = (0.5, 2.0)
 ESTIMATES_AT = 64  # ranks at which estimates are varied
+SERVICES = ("s3_", "sqs_", "sns_")  # what a call of a collective has to do with
+NOTABLE = 1.05
 RESULTS = Path(__file__).parent / "results"
 
 Row = dict[str, Any]
@@ -146,7 +148,8 @@ def contradictions(rows: Sequence[Row]) -> Iterator[str]:
 def estimated() -> Iterator[tuple[str, float, Profile]]:
     """Return each profile in which one unpublished number is scaled."""
     for name, source in SOURCES.items():
-        for factor in FACTORS if source.is_estimate else ():
+        matters = source.is_estimate and name.startswith(SERVICES)
+        for factor in FACTORS if matters else ():
             value = getattr(US_EAST_1, name)
             is_latency = isinstance(value, Latency)
             changes: dict[str, Any] = {
@@ -156,24 +159,27 @@ def estimated() -> Iterator[tuple[str, float, Profile]]:
 
 
 def sensitivity(given: Circumstances) -> Iterator[str]:
-    """Return which recommendation changes when an estimate is half or twice that."""
-    base = _recommended(given)
+    """Return which recommendation is no longer right when an estimate is off.
+
+    What is but a twentieth dearer than the best is right: that much is chance.
+    """
+    base = _dollars(given)
     for name, factor, profile in estimated():
-        there = _recommended(replace(given, profile=profile))
-        changes = [
-            f"{collective}, {nbytes:,} B: {base[collective, nbytes]} -> {option}"
-            for (collective, nbytes), option in there.items()
-            if option != base[collective, nbytes]
-        ]
+        there = _dollars(replace(given, profile=profile))
+        changes = []
+        for call, options in there.items():
+            before = min(base[call], key=base[call].__getitem__)
+            after = min(options, key=options.__getitem__)
+            if options[before] > NOTABLE * options[after]:
+                changes.append(f"{call[0]}, {call[1]:,} B: {before} -> {after}")
         yield f"- {name} x {factor:g}: {'; '.join(changes) or 'nothing changes'}"
 
 
-def _recommended(given: Circumstances) -> dict[tuple[str, int], str]:
+def _dollars(given: Circumstances) -> dict[tuple[str, int], dict[str, float]]:
+    """Return the dollars of what can be done, by call and name."""
     return {
-        (collective, nbytes): option.name
+        (collective, nbytes): {o.name: o.dollars for o in options if o.is_feasible}
         for collective, nbytes, options in calls(ESTIMATES_AT, given)
-        for option in options
-        if Mark.RECOMMENDED in option.marks
     }
 
 

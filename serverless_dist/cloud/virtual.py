@@ -19,6 +19,7 @@ import heapq
 import sys
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
 from itertools import count
 from threading import Condition
 
@@ -83,11 +84,11 @@ class VirtualTime:
 
     def now(self) -> float:
         """Return the seconds since the beginning."""
-        return self._now + self._lag()
+        return self._now if self._measure is None else self._now + self._lag()
 
     def sleep(self, seconds: float) -> None:
         """Return when `seconds` have passed."""
-        until = self._now + self._lag() + max(0.0, seconds)
+        until = self.now() + (seconds if seconds > 0 else 0.0)
         events = self._events
         strand = self._current
         if strand is not None and not self.is_closed:
@@ -138,7 +139,7 @@ class VirtualTime:
         if self._current is not None:
             strand.main = self._current.main
         strand.greenlet = greenlet(lambda: self._do(strand, work), self._hub)
-        strand.turn = lambda: self._resume(strand)
+        strand.turn = partial(self._resume, strand)
         strand.greenlet.gr_context = copy_context()
         self._living[strand] = None
         self.give_turn(strand)
@@ -147,7 +148,7 @@ class VirtualTime:
     def call_in(self, seconds: float, action: Callable[[], None]) -> Event:
         """Have `action`, which never waits, called in `seconds`."""
         event = Event(action)
-        when = self._now + self._lag() + seconds
+        when = self.now() + seconds
         heapq.heappush(self._events, (when, next(self._numbers), event))
         return event
 

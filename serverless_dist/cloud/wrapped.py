@@ -32,12 +32,12 @@ class Each(Sequence[T]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[T]: ...
     def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, int) and index in self._made:
+            return self._made[index]
         places = range(len(self._items))[index]
         if isinstance(places, range):
             return [self[place] for place in places]
-        if places not in self._made:
-            self._made[places] = self._wrap(self._items[places])
-        return self._made[places]
+        return self._made.setdefault(places, self._wrap(self._items[places]))
 
 
 class WrappedCloud:

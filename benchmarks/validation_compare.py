@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
-from validation_fit import is_fitted
 from validation_fsd import Outcome
 from validation_rows import (
     SQS_CALL,
@@ -26,6 +25,7 @@ class Kind(StrEnum):
     DOLLARS = "dollars"
     TIMED = "timed dollars"  # hang on the predicted seconds
     SECONDS = "seconds"
+    LOADING = "loading"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def compare(row: Row, channel: str, outcome: Outcome) -> list[Comparison]:
             kind=kind,
             published=number,
             predicted=predicted,
-            is_fitted=is_fitted(row),
+            is_fitted=row.is_fitted,
         )
         for quantity, kind, predicted in found
         if (number := published.get(quantity.partition(" ")[0])) is not None
@@ -103,7 +103,7 @@ def _count_queue(row: Row, outcome: Outcome) -> Iterable[tuple[str, Kind, float]
         ("queue_mb", Kind.INPUT, nbytes / 1e6),
         (
             "queue_load_launch_share_pct",
-            Kind.SECONDS,
+            Kind.LOADING,
             100 * outcome.loading / outcome.runtime,
         ),
         ("queue_sns_usd", Kind.DOLLARS, sns_dollars(billed, nbytes)),

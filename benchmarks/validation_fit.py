@@ -1,14 +1,17 @@
 """Fit what is not published of FSD-Inference: six numbers, for all experiments alike.
 
-    python benchmarks/validation_fit.py            # some minutes
+    python benchmarks/validation_fit.py            # a quarter of an hour
 
-Of the experiments, those on 8 and 20 workers are fitted to: the times of their
-batches, which three of the numbers decide, and the shares of loading, the polls and the
-LISTs, which one decides each. Those on 42 and 62 workers are left for the test.
-Prints `validation_effort.FITTED`.
+Every other experiment of the published table is fitted to: the seconds of its batch,
+which three of the numbers decide, and the share of loading, the polls and the LISTs,
+which one decides each. The others are left for the test. Prints
+`validation_effort.FITTED`.
 """
 
+import os
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import astuple
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,55 +19,66 @@ from validation_effort import FITTED, Effort
 from validation_fsd import Replay
 from validation_rows import Row, load_rows
 
-FITTED_WORKERS = (8, 20)
-ROUNDS = 3
+ROUNDS = 4
 STEP = 0.25  # of the logarithm of a number, for slopes
+ALIKE = 4  # layers that stand for all that are alike
+
+Numbers = NDArray[np.float64]
 
 
-def is_fitted(row: Row) -> bool:
-    """Return whether the constants are fitted to this experiment."""
-    return row.workers in FITTED_WORKERS
+def find_errors(effort: Effort, case: tuple[Row, str]) -> list[float]:
+    """Return the logarithms of predicted over published of one experiment."""
+    row, channel = case
+    outcome = Replay(row, channel, effort=effort, alike=ALIKE).run()
+    requests = outcome.usage.requests
+    ratios = [outcome.seconds / row.seconds(channel)]
+    if channel == "object":
+        lists = requests["s3:ListObjectsV2"]
+        ratios.append(lists / row.value("object_lists"))
+    else:
+        share = row.value("queue_load_launch_share_pct") / 100
+        loading = row.seconds(channel) * share / (1 - share)
+        ratios.append(outcome.loading / loading)
+        ratios.append(requests["sqs:ReceiveMessage"] / row.value("queue_polls"))
+    return [float(each) for each in np.log(ratios)]
 
 
-def find_errors(effort: Effort, rows: list[Row]) -> NDArray[np.float64]:
-    """Return the logarithms of predicted over published, for all that is fitted to."""
-    ratios = []
-    for row in rows:
-        for channel in ("queue", "object"):
-            if not row.has(channel):
-                continue
-            outcome = Replay(row, channel, effort=effort).run()
-            ratios.append(outcome.seconds / row.seconds(channel))
-            requests = outcome.usage.requests
-            if channel == "object":
-                lists = requests["s3:ListObjectsV2"]
-                ratios.append(lists / row.value("object_lists"))
-            else:
-                share = row.value("queue_load_launch_share_pct") / 100
-                loading = row.seconds(channel) * share / (1 - share)
-                ratios.append(outcome.loading / loading)
-                polls = requests["sqs:ReceiveMessage"]
-                ratios.append(polls / row.value("queue_polls"))
-    return np.log(ratios)
+def fit(effort: Effort, cases: list[tuple[Row, str]], pool: Executor) -> Effort:
+    """Return the numbers with which the errors are least, by Gauss and Broyden."""
 
+    def ask(logs: Numbers) -> Numbers:
+        effort = Effort(*np.exp(logs).tolist())
+        return np.concatenate(list(pool.map(partial(find_errors, effort), cases)))
 
-def fit(effort: Effort, rows: list[Row]) -> Effort:
-    """Return the numbers with which the errors are least, by Gauss and Newton."""
     logs = np.log(astuple(effort))
+    errors = ask(logs)
+    steps = STEP * np.eye(len(logs))
+    slopes = np.array([(ask(logs + step) - errors) / STEP for step in steps]).T
     for _ in range(ROUNDS):
-        errors = find_errors(Effort(*np.exp(logs)), rows)
-        slopes = []
-        for k in range(len(logs)):
-            moved = logs.copy()
-            moved[k] += STEP
-            slopes.append((find_errors(Effort(*np.exp(moved)), rows) - errors) / STEP)
-        jacobian = np.array(slopes).T
-        change, *_ = np.linalg.lstsq(jacobian, -errors, rcond=None)
-        logs += np.clip(change, -0.7, 0.7)
         rms = float(np.sqrt(np.mean(errors**2)))
-        print(f"rms of the logarithms {rms:.3f}, next {np.exp(logs)}", flush=True)
+        print(f"rms of the logarithms {rms:.4f} with {np.exp(logs)}", flush=True)
+        change, *_ = np.linalg.lstsq(slopes, -errors, rcond=None)
+        change = np.clip(change, -0.5, 0.5)
+        moved = ask(logs + change)
+        off = moved - errors - slopes @ change
+        slopes += np.outer(off, change) / (change @ change)
+        if (moved**2).sum() < (errors**2).sum():
+            logs, errors = logs + change, moved
     return Effort(*np.exp(logs).tolist())
 
 
+def main() -> None:
+    """Fit to the experiments that are fitted to, and print what comes out."""
+    cases = [
+        (row, channel)
+        for row in load_rows()
+        for channel in ("object", "queue")
+        if row.is_fitted and row.has(channel)
+    ]
+    cases.sort(key=lambda case: -case[0].workers)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        print(fit(FITTED, cases, pool))
+
+
 if __name__ == "__main__":
-    print(fit(FITTED, [row for row in load_rows() if is_fitted(row)]))
+    main()

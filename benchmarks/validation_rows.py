@@ -18,6 +18,9 @@ class Row:
     ----------
     neurons, workers, memory_mb
         The network, the ranks, and the memory of each.
+    is_fitted
+        Whether the constants of `validation_effort` are fitted to it: every other one
+        of the table is, beginning with the first.
     is_random
         Neurons were dealt out at random, not by a hypergraph partition.
     branching, levels
@@ -29,6 +32,7 @@ class Row:
     neurons: int
     workers: int
     memory_mb: int
+    is_fitted: bool
     is_random: bool
     branching: int
     levels: int
@@ -70,15 +74,16 @@ class Row:
 def load_rows() -> list[Row]:
     """Return all published experiments, in the order of the table."""
     with (FOLDER / "fsd-inference.csv").open(newline="") as file:
-        return [_row(line) for line in csv.DictReader(file)]
+        return [_row(line, k) for k, line in enumerate(csv.DictReader(file))]
 
 
-def _row(line: dict[str, str]) -> Row:
+def _row(line: dict[str, str], number: int) -> Row:
     branching, levels = line.pop("branching_x_levels").split("x")
     return Row(
         neurons=int(line.pop("neurons")),
         workers=int(line.pop("workers")),
         memory_mb=int(line.pop("memory_mb")),
+        is_fitted=number % 2 == 0,
         is_random=line.pop("partition") == "random",
         branching=int(branching),
         levels=int(levels),

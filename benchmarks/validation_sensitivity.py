@@ -52,7 +52,7 @@ def shift_queue_and_object(row: Row) -> Iterator[Shift]:
                 for each in moved
             ]
             yield Shift(name, channel, whole, *(each / whole - 1 for each in shifted))
-        for name in ("request", "value", *(["seen"] if channel == "queue" else [])):
+        for name in _fitted(channel):
             shifted = [
                 Replay(row, channel, effort=_changed(name, factor)).run().seconds
                 for factor in FACTORS
@@ -88,6 +88,12 @@ def _estimates(channel: str) -> list[str]:
         and field.name.startswith(services)
         and field.name not in unused
     ]
+
+
+def _fitted(channel: str) -> tuple[str, ...]:
+    """Return the fitted constants that the seconds of a batch hang on."""
+    own = ("message", "seen") if channel == "queue" else ()
+    return ("request", "value", "jitter", *own)
 
 
 def _scaled(name: str, factor: float, base: Profile = US_EAST_1) -> Profile:

@@ -9,7 +9,8 @@ KINDS = {
     Kind.COUNT: "requests and messages",
     Kind.DOLLARS: "dollars, at published time",
     Kind.TIMED: "dollars, at predicted time",
-    Kind.SECONDS: "seconds",
+    Kind.SECONDS: "seconds of the batch",
+    Kind.LOADING: "share of loading",
     Kind.INPUT: "inputs, as a check",
 }
 # How a column of a table is headed, by channel and quantity.

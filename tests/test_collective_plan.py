@@ -83,15 +83,6 @@ def test_what_does_not_fit_a_function_says_so() -> None:
         plan_collective("gather", 2_000, 1_000_000, given)
 
 
-def test_a_multicast_to_too_many_says_so() -> None:
-    given = replace(GIVEN, objects=True)
-    plan = plan_collective("bcast", 16_384, 8, given, channels=["queue"])
-    multicast = option_of(plan, "multicast", "queue")
-    assert multicast.reason is not None
-    assert "at most 13," in multicast.reason
-    assert multicast.why.endswith("it cannot be: name binomial")
-
-
 def test_closed_forms_are_marked() -> None:
     plan = plan_collective("alltoall", 4_096, 8, GIVEN, channels=["queue"])
     posted = option_of(plan, "posted", "queue")

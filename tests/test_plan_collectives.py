@@ -13,7 +13,7 @@ from serverless_dist.cloud import Usage
 from serverless_dist.cloud.latency import US_EAST_1, Latency, Profile
 from serverless_dist.comm.algorithms import CANDIDATES
 from serverless_dist.comm.steps import Recv, Send, Steps
-from serverless_dist.errors import ProtocolError, UsageError
+from serverless_dist.errors import ProtocolError
 from serverless_dist.plan.collectives import (
     Circumstances,
     Estimate,
@@ -265,9 +265,11 @@ def test_ranks_that_wait_for_each_other_are_named() -> None:
         clock.run(QueueClock(services, 2, clock))
 
 
-def test_a_multicast_that_an_entry_cannot_name_is_refused() -> None:
-    with pytest.raises(UsageError, match="at most 13,5"):
-        simulate_collective("bcast", "multicast", 16_384, 8, Circumstances())
+def test_a_multicast_names_those_whom_each_topic_serves() -> None:
+    found = simulate_collective("bcast", "multicast", 16_384, 8, Circumstances())
+    assert found.usage.requests["sns:PublishBatch"] == 82
+    assert found.usage.billed["sns:Delivery"] == 16_383
+    assert found.usage.received["sqs:ReceiveMessage"] < 16_383 * 1_100
 
 
 def test_what_is_too_much_to_simulate_is_told_by_closed_form() -> None:

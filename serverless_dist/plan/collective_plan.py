@@ -135,15 +135,9 @@ def _option(
     given: Circumstances,
 ) -> Option:
     reason = _obstacle(collective, algorithm, ranks, nbytes, given)
-    what = (collective, algorithm.name, ranks, nbytes, given)
-    if reason is None:
-        try:
-            found = estimate(*what)
-        except UsageError as error:
-            reason = str(error)
-    if reason is not None:
-        found = predict_collective(*what)
-    elif found.seconds > LAMBDA_TIMEOUT:
+    predict = estimate if reason is None else predict_collective
+    found = predict(collective, algorithm.name, ranks, nbytes, given)
+    if reason is None and found.seconds > LAMBDA_TIMEOUT:
         reason = (
             f"a function may run for {LAMBDA_TIMEOUT:g} s, not {found.seconds:,.0f} s"
         )

@@ -134,22 +134,28 @@ def exchange(via: Via, call: Call, profile: Profile) -> Exchange:
 
 def _frames(call: Call, most: int) -> list[int]:
     """Return the sizes of the frames that carry a message of at most so many bytes."""
-    room = most - header_reserve(call.fan)
+    named = math.ceil(call.fan / _reached(call))
+    room = most - header_reserve(named)
     body = round(call.size) + HEAD_OF_BODY
     parts = max(1, math.ceil(body / room))
     last = body - (parts - 1) * room
-    around = _around(call)
+    around = _around(call, named)
     return [room + around] * (parts - 1) + [last + around]
 
 
-def _around(call: Call) -> int:
-    """Return the bytes around a part of a body: among them the rank of each dest.
+def _reached(call: Call) -> int:
+    """Return by how many topics a message goes; each names those that it serves."""
+    return min(math.ceil(call.ranks / MAX_FILTERS), call.fan)
+
+
+def _around(call: Call, named: int) -> int:
+    """Return the bytes around a part of a body that names so many dests.
 
     msgpack takes 1 to 3 bytes for a rank. Streams in which as much was sent before, as
     here, share one number.
     """
     rank = 1 if call.ranks <= 128 else 2 if call.ranks <= 512 else 3
-    return FRAME_BYTES + (call.fan - 1) * rank
+    return FRAME_BYTES + (named - 1) * rank
 
 
 def _by_queue(call: Call, profile: Profile) -> Exchange:
@@ -193,7 +199,7 @@ def _publish(
 ) -> int:
     """Count the batches; a topic of SNS serves 200 mailboxes, so there are several."""
     topics = math.ceil(call.ranks / MAX_FILTERS)
-    reached = min(topics, call.fan)  # by each message
+    reached = _reached(call)
     digits = len(str(call.ranks)) + 3
     attribute = ATTRIBUTE_BYTES + digits * math.ceil(call.fan / reached)
     each = max(1, math.ceil(count * reached / topics))  # messages of a topic
@@ -221,7 +227,7 @@ def _receive(tally: Tally, call: Call, frames: list[int], polls: float) -> None:
 
 def _by_object(call: Call, profile: Profile) -> Exchange:
     tally = Tally()
-    frame = call.size + HEAD_OF_BODY + _around(call)
+    frame = call.size + HEAD_OF_BODY + _around(call, call.fan)
     is_own = call.messages * call.dests <= 1
     index = 4 + call.messages * (7 + 2.5 * call.fan)
     crate = index + frame * call.messages
@@ -261,7 +267,7 @@ def _reads(
 
 
 def _by_hybrid(call: Call, profile: Profile) -> Exchange:
-    if call.size <= TOPIC_MAX_BODY - header_reserve(call.ranks):
+    if call.size <= TOPIC_MAX_BODY - header_reserve(min(call.ranks, MAX_FILTERS)):
         return _by_queue(call, profile)
     pointers = Call(call.ranks, call.messages, call.dests, POINTER_BYTES)
     queued = _by_queue(pointers, profile)

@@ -7,6 +7,7 @@ queue. What a poll brings is fetched side by side before the rank sees any of it
 from collections.abc import Sequence
 
 from serverless_dist.cloud.batches import TOPIC_MAX_BODY
+from serverless_dist.cloud.limits import MAX_FILTERS
 from serverless_dist.plan.queue_clock import QueueClock
 from serverless_dist.plan.services_clock import ServicesClock
 from serverless_dist.plan.steps_clock import Letter, Post, Ranks
@@ -24,7 +25,7 @@ class HybridClock(QueueClock):
         ranks: Ranks,
     ) -> None:
         super().__init__(services, size, ranks)
-        self._largest = TOPIC_MAX_BODY - header_reserve(size)
+        self._largest = TOPIC_MAX_BODY - header_reserve(min(size, MAX_FILTERS))
         self._puts = [0] * size
 
     def post(self, rank: int, posts: Sequence[Post], now: float) -> float:

@@ -216,16 +216,18 @@ _Entry = tuple[int, Sequence[int], Sequence[Letter]]
 
 
 def _shards(rank: int, posts: Sequence[Post]) -> dict[int, list[_Entry]]:
-    """Return what each topic publishes; see `topic_shards`."""
+    """Return what each topic publishes: a frame names the receivers that it serves."""
     shards: dict[int, list[_Entry]] = {}
     for post in posts:
-        frames = frame_sizes(post.nbytes, rank, post.dests, TOPIC_MAX_BODY)
         parts: dict[int, tuple[list[int], list[Letter]]] = {}
         for dest, letter in zip(post.dests, post.letters, strict=True):
-            letter.lacking = len(frames)
             dests, letters = parts.setdefault(dest // MAX_FILTERS, ([], []))
             dests.append(dest)
             letters.append(letter)
-        for shard, part in parts.items():
-            shards.setdefault(shard, []).extend((size, *part) for size in frames)
+        for shard, (dests, letters) in parts.items():
+            frames = frame_sizes(post.nbytes, rank, dests, TOPIC_MAX_BODY)
+            for letter in letters:
+                letter.lacking = len(frames)
+            entries = ((size, dests, letters) for size in frames)
+            shards.setdefault(shard, []).extend(entries)
     return shards

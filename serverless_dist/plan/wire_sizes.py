@@ -6,7 +6,6 @@ those of a multicast have had as many.
 
 from collections.abc import Sequence
 
-from serverless_dist.errors import UsageError
 from serverless_dist.wire.frames import header_reserve
 
 _FRAME = 56 + 6  # magic, job, HMAC, length; six of the header's fields, a byte each
@@ -47,11 +46,6 @@ def frame_sizes(
 ) -> list[int]:
     """Return the sizes of the frames that carry a body; see `Outbox.frames`.
 
-    Raises
-    ------
-    UsageError
-        Naming all dests leaves no room for the body.
-
     Examples
     --------
     >>> frame_sizes(100, 0, (1,), None)
@@ -63,15 +57,6 @@ def frame_sizes(
     room = body or 1
     if body and max_body is not None:
         room = min(room, max_body - header_reserve(len(dests)))
-        if room < 1:
-            most = (max_body - header_reserve(0)) // (
-                header_reserve(1) - header_reserve(0)
-            )
-            msg = (
-                f"a message to {len(dests):,} ranks does not fit an entry of a topic:"
-                f" at most {most:,} can be named"
-            )
-            raise UsageError(msg)
     whole, rest = divmod(body, room)
     return [head + room] * whole + [head + rest] * (rest > 0 or not whole)
 

@@ -18,6 +18,7 @@ import msgpack
 
 from serverless_dist.cloud import Cloud
 from serverless_dist.cloud.beside import map_beside
+from serverless_dist.cloud.limits import MAX_FILTERS
 from serverless_dist.errors import ProtocolError
 from serverless_dist.transport.inbox import Arrival
 from serverless_dist.transport.message import Message
@@ -47,7 +48,7 @@ class HybridTransport:
         self._clock = cloud.clock
         self._blobs = cloud.blobs
         self._queues = QueueTransport(rank, size, cloud, key)
-        self._largest = cloud.topic.max_body - header_reserve(size)
+        self._largest = cloud.topic.max_body - header_reserve(min(size, MAX_FILTERS))
         self._prefix = f"{key.job.hex()}/large/{rank}/"
         self._puts = 0
 

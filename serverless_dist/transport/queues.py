@@ -12,10 +12,12 @@ end a request that waits. Whoever else sends one ends a wait early, and no more.
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from serverless_dist.cloud import Clock, Cloud, Delivery, Entry, Queue
 from serverless_dist.cloud.limits import (
     MAX_BATCH,
+    MAX_FILTERS,
     MAX_RECEIVE,
     MAX_WAIT,
     SQS_MAX_BYTES,
@@ -86,10 +88,11 @@ class QueueTransport:
         elif targets:
             self._topic.publish(
                 [
-                    Entry(frame, message.dests)
+                    Entry(frame, part.dests)
                     for message, kind in messages
+                    for part in _by_topic(message)
                     for frame in self._outbox.frames(
-                        message, max_body=self._topic.max_body, kind=kind
+                        part, max_body=self._topic.max_body, kind=kind
                     )
                 ]
             )
@@ -153,6 +156,19 @@ class QueueTransport:
         for deletion in done:
             if deletion.failure is not None:
                 raise deletion.failure
+
+
+def _by_topic(message: Message) -> list[Message]:
+    """Return the message to those of its receivers that each topic serves.
+
+    A frame names its receivers, so one for thousands would be large for each of them.
+    """
+    parts: dict[int, list[int]] = {}
+    for dest in message.dests:
+        parts.setdefault(dest // MAX_FILTERS, []).append(dest)
+    if len(parts) == 1:
+        return [message]
+    return [replace(message, dests=tuple(dests)) for dests in parts.values()]
 
 
 class _Deletion:

@@ -16,7 +16,7 @@ from serverless_dist.cloud.meter import Meter
 from serverless_dist.cloud.metered import MeteredBlobs, MeteredQueue, MeteredTopic
 from serverless_dist.cloud.services import Delivery, Entry, Queue
 from serverless_dist.cloud.simulated import Machine
-from serverless_dist.cloud.simulated_mailbox import Mailbox
+from serverless_dist.cloud.simulated.mailbox import Mailbox
 
 LONG_POLL = 1.0  # seconds
 LIST_EVERY = 0.1  # seconds

@@ -9,8 +9,8 @@ import pytest
 from serverless_dist.cloud import Blobs, Clock, Cloud, Entry, Queue
 from serverless_dist.cloud.latency import US_EAST_1, Latency
 from serverless_dist.cloud.simulated import Machine, SimulatedCloud
-from serverless_dist.cloud.simulated_mailbox import Mailbox
-from serverless_dist.cloud.simulated_services import SimulatedQueue
+from serverless_dist.cloud.simulated.mailbox import Mailbox
+from serverless_dist.cloud.simulated.services import SimulatedQueue
 from serverless_dist.cloud.virtual import VirtualTime
 from serverless_dist.testing.clouds import (
     BlobsSuite,
@@ -149,6 +149,21 @@ def test_computing_takes_longer_with_less_than_a_vcpu() -> None:
     assert time.now() == pytest.approx(3.0, rel=1e-3)
     cloud.machine(4 * VCPU).compute(1.0)
     assert time.now() == pytest.approx(4.0, rel=1e-3)
+
+
+def test_strands_of_one_function_share_its_processor() -> None:
+    time = VirtualTime()
+    machine = SimulatedCloud(time, mailboxes=1).machine(VCPU)
+    ends: list[float] = []
+
+    def work() -> None:
+        machine.compute(1.0)
+        ends.append(time.now())
+
+    for number in range(3):
+        machine.start(work, f"strand {number}")
+    time.run()
+    assert ends == pytest.approx([1.0, 2.0, 3.0])
 
 
 def test_requests_beyond_the_quota_wait_and_are_counted() -> None:

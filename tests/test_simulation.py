@@ -244,7 +244,7 @@ def test_the_machines_clock_is_the_virtual_one_and_each_use_is_named_once() -> N
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert given(doze, ranks=2) == [200.0, 200.0]
+        assert given(doze, ranks=2) == pytest.approx([200.0, 200.0])
     texts = [str(w.message) for w in caught if w.category is SimulationWarning]
     assert [text.split(" calls ")[1].split(",")[0] for text in texts] == [
         "time.monotonic",

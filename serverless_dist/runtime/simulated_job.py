@@ -21,7 +21,7 @@ from serverless_dist.cloud.lease_tenure import Tenure
 from serverless_dist.cloud.lifeline import RENEW_SECONDS
 from serverless_dist.cloud.limits import MAX_WAIT
 from serverless_dist.cloud.simulated import SimulatedCloud
-from serverless_dist.cloud.simulated_functions import Environment, SimulatedFunctions
+from serverless_dist.cloud.simulated.functions import Environment, SimulatedFunctions
 from serverless_dist.cloud.virtual import VirtualTime
 from serverless_dist.comm.place import Place, take_place
 from serverless_dist.runtime.control import MAILBOXES, Progress

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from serverless_dist.cloud import Meter, MeteredCloud
 from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
-from serverless_dist.cloud.simulated_functions import Environment
+from serverless_dist.cloud.simulated.functions import Environment
 from serverless_dist.comm import Endpoint
 from serverless_dist.errors import ProtocolError
 from serverless_dist.runtime.guard import LAST_SECONDS, Abandoned

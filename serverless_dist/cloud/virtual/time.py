@@ -26,8 +26,8 @@ from threading import Condition
 from greenlet import getcurrent, greenlet
 
 from serverless_dist.cloud.services import RLock, Work
-from serverless_dist.cloud.strands import Event, Strand, Waiter
-from serverless_dist.cloud.virtual_condition import VirtualCondition
+from serverless_dist.cloud.virtual.condition import VirtualCondition
+from serverless_dist.cloud.virtual.strands import Event, Strand, Waiter
 from serverless_dist.errors import ProtocolError, UsageError
 
 _NAMED = 20  # strands that an error names

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from serverless_dist.cloud.network import Quota
 from serverless_dist.cloud.simulated import Machine, SimulatedCloud
-from serverless_dist.cloud.simulated_world import Host
+from serverless_dist.cloud.simulated.world import Host
 from serverless_dist.errors import UsageError
 
 _AT_ONCE = 10.0  # seconds' worth of new environments that may be made at once

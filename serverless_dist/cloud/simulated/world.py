@@ -8,9 +8,9 @@ from serverless_dist.cloud.latency import Latency, Profile
 from serverless_dist.cloud.limits import VCPU_MEMORY_MB
 from serverless_dist.cloud.network import Link, Quota
 from serverless_dist.cloud.services import Work
-from serverless_dist.cloud.simulated_mailbox import Mailbox
-from serverless_dist.cloud.simulated_store import Store
-from serverless_dist.cloud.virtual import VirtualTime
+from serverless_dist.cloud.simulated.mailbox import Mailbox
+from serverless_dist.cloud.simulated.store import Store
+from serverless_dist.cloud.virtual.time import VirtualTime
 
 _TWIN = Latency(0.1, 0.4, 1.0)  # from a message to its second copy: an estimate
 
@@ -69,6 +69,7 @@ class Host:
         self.world = world
         self.memory_mb = memory_mb
         self.share = min(1.0, memory_mb / VCPU_MEMORY_MB)
+        self._free = 0.0  # when the processor will have done all that it has to do
         profile = world.profile
         self._out, self._in = (
             Link(
@@ -85,7 +86,17 @@ class Host:
 
     def compute(self, seconds: float) -> None:
         """Use a whole vCPU for so long; with less than one it takes longer."""
-        self.world.time.sleep(seconds / self.share)
+        self.world.time.sleep(self.busy(seconds))
+
+    def busy(self, seconds: float) -> float:
+        """Return in how many seconds a vCPU will have done so much more.
+
+        Strands of one host wait for its processor: of the threads of one process, one
+        runs at a time.
+        """
+        now = self.world.time.now()
+        self._free = max(now, self._free) + seconds / self.share
+        return self._free - now
 
     def upload(self, nbytes: int, after: float = 0.0) -> float:
         """Return in how many seconds bytes that go `after` seconds will have left."""

@@ -6,7 +6,7 @@ from threading import Condition
 from typing import Any
 
 from serverless_dist.cloud.services import RLock
-from serverless_dist.cloud.strands import Scheduler, Strand, Waiter
+from serverless_dist.cloud.virtual.strands import Scheduler, Strand, Waiter
 
 
 class VirtualCondition(Condition):

@@ -4,7 +4,7 @@ from collections import OrderedDict, deque
 
 from serverless_dist.cloud.limits import VISIBILITY_TIMEOUT
 from serverless_dist.cloud.services import Delivery
-from serverless_dist.cloud.strands import Waiter
+from serverless_dist.cloud.virtual.strands import Waiter
 
 
 class Mailbox:

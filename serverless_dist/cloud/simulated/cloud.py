@@ -11,13 +11,13 @@ of a bucket that is split as it gets busier.
 
 from serverless_dist.cloud.latency import US_EAST_1, Profile
 from serverless_dist.cloud.limits import VCPU_MEMORY_MB
-from serverless_dist.cloud.simulated_services import (
+from serverless_dist.cloud.simulated.services import (
     SimulatedBlobs,
     SimulatedQueue,
     SimulatedTopic,
 )
-from serverless_dist.cloud.simulated_world import Host, World
-from serverless_dist.cloud.virtual import VirtualTime
+from serverless_dist.cloud.simulated.world import Host, World
+from serverless_dist.cloud.virtual.time import VirtualTime
 from serverless_dist.cloud.wrapped import Each
 
 

@@ -27,8 +27,8 @@ from serverless_dist.cloud.checks import (
 from serverless_dist.cloud.latency import Latency
 from serverless_dist.cloud.limits import MAX_BATCH, S3_LIST_PAGE, S3_MAX_DELETE
 from serverless_dist.cloud.services import Buffer, Delivery, Entry
-from serverless_dist.cloud.simulated_mailbox import Mailbox
-from serverless_dist.cloud.simulated_world import Host
+from serverless_dist.cloud.simulated.mailbox import Mailbox
+from serverless_dist.cloud.simulated.world import Host
 
 _READ_AT = 0.5  # of a read's time has passed when it sees what is there: an estimate
 
@@ -36,7 +36,7 @@ _READ_AT = 0.5  # of a read's time has passed when it sees what is there: an est
 def _prepare(host: Host, requests: int = 1, more: float = 0.0) -> float:
     """Return in how many seconds the SDK will have made requests."""
     host.world.time.settle()
-    return (requests * host.world.profile.request_cpu + more) / host.share
+    return host.busy(requests * host.world.profile.request_cpu + more)
 
 
 class SimulatedQueue:

@@ -1,0 +1,5 @@
+"""Virtual time: real code whose waits take no time of ours."""
+
+from serverless_dist.cloud.virtual.time import VirtualTime
+
+__all__ = ["VirtualTime"]

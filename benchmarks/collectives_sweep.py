@@ -9,11 +9,14 @@ form, which is named. The files are the same for the same seed, on any machine::
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +31,7 @@ from serverless_dist.plan.options import Mark, Option
 RANKS = (64, 1_024, 16_384)
 SIZES = (8, 1_000_000)
 FACTORS = (0.5, 2.0)
+_SPAWN = get_context("spawn")  # of a process each, so that no memory adds up
 ESTIMATES_AT = 64  # ranks at which estimates are varied
 SERVICES = ("s3_", "sqs_", "sns_")  # what a call of a collective has to do with
 NOTABLE = 1.05
@@ -36,18 +40,25 @@ RESULTS = Path(__file__).parent / "results"
 Row = dict[str, Any]
 
 
-def calls(
-    ranks: int, given: Circumstances
-) -> Iterator[tuple[str, int, Sequence[Option]]]:
-    """Return the options of each collective and size, judged if any can be done."""
-    for collective in CANDIDATES:
-        for nbytes in SIZES[:1] if collective == "barrier" else SIZES:
-            call = collective, ranks, nbytes, given
-            try:
-                options: Sequence[Option] = plan_collective(*call).options
-            except UsageError:
-                options = collective_options(*call)
-            yield collective, nbytes, options
+Call = tuple[str, int, int]
+"""A collective, how many ranks, and how many bytes."""
+
+
+def calls(ranks: int, sizes: Sequence[int]) -> list[Call]:
+    """Return each collective with each size; a barrier has none."""
+    return [
+        (collective, ranks, nbytes)
+        for collective in CANDIDATES
+        for nbytes in (sizes[:1] if collective == "barrier" else sizes)
+    ]
+
+
+def options_of(call: Call, given: Circumstances) -> Sequence[Option]:
+    """Return the options of a call, judged if any can be done."""
+    try:
+        return plan_collective(*call, given).options
+    except UsageError:
+        return collective_options(*call, given)
 
 
 def row_of(collective: str, nbytes: int, option: Option, given: Circumstances) -> Row:
@@ -76,18 +87,31 @@ def row_of(collective: str, nbytes: int, option: Option, given: Circumstances) -
     }
 
 
-def sweep(ranks: Sequence[int], given: Circumstances) -> list[Row]:
-    """Return the rows of all plans, saying on standard error how far it has come."""
-    rows = []
-    for size in ranks:
-        started = time.process_time()
-        for collective, nbytes, options in calls(size, given):
-            rows += [row_of(collective, nbytes, each, given) for each in options]
-            took = time.process_time() - started
-            print(
-                f"{size} ranks: {collective}, {nbytes} B: {took:.0f} s", file=sys.stderr
-            )
+def rows_of(call: Call, given: Circumstances) -> list[Row]:
+    """Return the rows of a call, saying on standard error what they took."""
+    started = time.process_time()
+    collective, ranks, nbytes = call
+    options = options_of(call, given)
+    rows = [row_of(collective, nbytes, each, given) for each in options]
+    took = time.process_time() - started
+    print(f"{ranks} ranks: {collective}, {nbytes} B: {took:.0f} s", file=sys.stderr)
     return rows
+
+
+def sweep(every: Sequence[Call], given: Circumstances, jobs: int) -> list[Row]:
+    """Return the rows of all calls, `jobs` of them at a time."""
+    with ProcessPoolExecutor(jobs, max_tasks_per_child=1, mp_context=_SPAWN) as pool:
+        parts = pool.map(rows_of, every, [given] * len(every))
+        return [row for part in parts for row in part]
+
+
+def check(rows: Sequence[Row], file: Path) -> None:
+    """Exit unless each row is in the file, which the same seed has made."""
+    stored = json.loads(file.read_text())
+    strange = [row for row in json.loads(json.dumps(rows)) if row not in stored]
+    if strange:
+        msg = f"{len(strange)} rows are not those of {file}, as {strange[0]}"
+        raise SystemExit(msg)
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
@@ -178,8 +202,10 @@ def sensitivity(given: Circumstances) -> Iterator[str]:
 def _dollars(given: Circumstances) -> dict[tuple[str, int], dict[str, float]]:
     """Return the dollars of what can be done, by call and name."""
     return {
-        (collective, nbytes): {o.name: o.dollars for o in options if o.is_feasible}
-        for collective, nbytes, options in calls(ESTIMATES_AT, given)
+        (call[0], call[2]): {
+            o.name: o.dollars for o in options_of(call, given) if o.is_feasible
+        }
+        for call in calls(ESTIMATES_AT, SIZES)
     }
 
 
@@ -219,7 +245,14 @@ def main() -> None:
     """Sweep, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ranks", type=int, nargs="+", default=RANKS)
+    parser.add_argument("--bytes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="compare with what is stored, store nothing",
+    )
     parser.add_argument("--sweep-estimates", action="store_true")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
@@ -230,9 +263,13 @@ def main() -> None:
         print(text)
         (options.output / "collectives-estimates.md").write_text(text)
         return
-    rows = sweep(options.ranks, given)
+    every = [call for ranks in options.ranks for call in calls(ranks, options.bytes)]
+    rows = sweep(every, given, options.jobs)
     text = document(rows, given)
     print(text)
+    if options.check:
+        check(rows, options.output / "collectives-sweep.json")
+        return
     lines = ",\n".join(json.dumps(row) for row in rows)
     (options.output / "collectives-sweep.json").write_text(f"[\n{lines}\n]\n")
     (options.output / "collectives-sweep.md").write_text(text)

@@ -83,15 +83,14 @@ def run_command(options: argparse.Namespace) -> None:
         warm=options.warm,
         trace=bool(options.trace or options.html),
     )
-    document = results.report.to_dict()
     if options.json:
-        options.json.write_text(json.dumps(document) + "\n")
+        options.json.write_text(json.dumps(results.report.to_dict()) + "\n")
     if options.trace:
         write_trace(results.report, options.trace)
     if options.html:
         from serverless_dist.plan.pictures import write_html
 
-        write_html(document, options.html)
+        write_html(results.report.to_dict(), options.html)
     print_report(Console(stderr=True), results.report)
 
 

@@ -63,6 +63,9 @@ class HybridTransport:
     def send(self, messages: Sequence[Message]) -> None:
         """Put what is large, then queue the rest and the pointers."""
         large = [m for m in messages if m.nbytes > self._largest]
+        if not large:
+            self._queues.send(messages)
+            return
         pointers = dict(zip(map(id, large), self._store(large), strict=True))
         self._queues.send_kinds(
             [
@@ -91,8 +94,6 @@ class HybridTransport:
 
     def _store(self, messages: Sequence[Message]) -> list[Message]:
         """Put the bodies as one object; return messages that point into it."""
-        if not messages:
-            return []
         key = f"{self._prefix}{self._puts}"
         self._puts += 1
         bodies = [b"".join(message.body) for message in messages]

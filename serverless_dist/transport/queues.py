@@ -51,6 +51,7 @@ class QueueTransport:
         self.size = size
         self._clock = cloud.clock
         self._mailboxes = cloud.mailboxes
+        self._own = cloud.mailboxes[rank]
         self._topic = cloud.topic
         self._inbox = Inbox(rank, key, max_frame=SQS_MAX_BYTES)
         self._outbox = Outbox(key)
@@ -108,7 +109,7 @@ class QueueTransport:
         self._finish_deleting(only_done=True)
         while True:
             left = min(max(0.0, deadline - self._clock.now()), MAX_WAIT)
-            deliveries = self._mailboxes[self.rank].receive(MAX_RECEIVE, left)
+            deliveries = self._own.receive(MAX_RECEIVE, left)
             arrivals = [
                 arrival
                 for delivery in deliveries
@@ -122,7 +123,7 @@ class QueueTransport:
 
     def wake(self) -> None:
         """Make `receive` return soon, by a body in this rank's own mailbox."""
-        self._mailboxes[self.rank].send([_WAKE])
+        self._own.send([_WAKE])
 
     def close(self) -> None:
         """Delete what was received; what was sent is already in the queues."""
@@ -141,8 +142,7 @@ class QueueTransport:
         """Start to delete what was received first."""
         ripe, self._receipts = self._receipts[:count], self._receipts[count:]
         if ripe:
-            mailbox = self._mailboxes[self.rank]
-            self._deleting.append(_Deletion(self._clock, mailbox, ripe))
+            self._deleting.append(_Deletion(self._clock, self._own, ripe))
             self._delete_by = self._clock.now() + _DELETE_WITHIN
 
     def _finish_deleting(self, *, only_done: bool) -> None:

@@ -1,10 +1,18 @@
 """What a queue of the simulated cloud holds: shared by all who use it."""
 
 from collections import OrderedDict, deque
+from typing import Protocol
 
 from serverless_dist.cloud.limits import VISIBILITY_TIMEOUT
 from serverless_dist.cloud.services import Delivery
-from serverless_dist.cloud.virtual.strands import Waiter
+
+
+class Poll(Protocol):
+    """One who waits for a body."""
+
+    def respond(self) -> bool:
+        """Let him have what there is; return whether he was still waiting."""
+        ...
 
 
 class Mailbox:
@@ -16,7 +24,7 @@ class Mailbox:
         Seconds that a body stays hidden once it was taken.
     """
 
-    __slots__ = ("_hidden", "_number", "_visibility", "_visible", "waiters")
+    __slots__ = ("_hidden", "_number", "_visibility", "_visible", "polls")
 
     def __init__(self, visibility: float = VISIBILITY_TIMEOUT) -> None:
         self._visibility = visibility
@@ -24,7 +32,7 @@ class Mailbox:
         # By receipt, with the time at which it comes back: in the order of that time.
         self._hidden: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._number = 0
-        self.waiters = deque[Waiter]()
+        self.polls: deque[Poll] = deque()
 
     def __repr__(self) -> str:
         return f"<Mailbox {len(self._visible)} visible, {len(self._hidden)} hidden>"
@@ -32,7 +40,7 @@ class Mailbox:
     def arrive(self, body: bytes) -> None:
         """Take a body in, and let one who waits have it."""
         self._visible.append(body)
-        while self.waiters and not self.waiters.popleft().wake():
+        while self.polls and not self.polls.popleft().respond():
             pass
 
     def has_some(self, now: float) -> bool:

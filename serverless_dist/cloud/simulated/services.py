@@ -29,6 +29,7 @@ from serverless_dist.cloud.limits import MAX_BATCH, S3_LIST_PAGE, S3_MAX_DELETE
 from serverless_dist.cloud.services import Buffer, Delivery, Entry
 from serverless_dist.cloud.simulated.mailbox import Mailbox
 from serverless_dist.cloud.simulated.world import Host
+from serverless_dist.cloud.virtual.strands import Waiter
 
 _READ_AT = 0.5  # of a read's time has passed when it sees what is there: an estimate
 
@@ -64,12 +65,16 @@ class SimulatedQueue:
         if not batches:
             return
         made = _prepare(self._host, len(batches))
+        if len(batches) == 1:  # so it is nearly always, and then it is quicker
+            self._world.time.sleep(self._acknowledged(sizes, made))
+            for body in copies:
+                self._world.arrive(self._mailbox, body)
+            return
         last = 0.0
         for start, stop in batches:
-            sent = self._host.upload(sum(map(text_size, sizes[start:stop])), made)
-            taken = sent + self._world.chances.draw(self._world.profile.sqs_send)
+            taken = self._acknowledged(sizes[start:stop], made)
             for body in copies[start:stop]:
-                self._world.arrive(self._mailbox, body, taken)
+                self._world.arrive_in(taken, self._mailbox, body)
             last = max(last, taken)
         self._world.time.sleep(last)
 
@@ -81,16 +86,22 @@ class SimulatedQueue:
         deadline = asked + ceil(wait)
         while not mailbox.has_some(time.now()) and time.now() < deadline:
             until = min(deadline, mailbox.next_return() or deadline)
-            waiter = time.waiter()
-            mailbox.waiters.append(waiter)
-            if not waiter.wait(until - time.now(), "a message"):
-                mailbox.waiters.remove(waiter)
-        deliveries = mailbox.take(limit, time.now())
-        size = sum(text_size(len(delivery.body)) for delivery in deliveries)
-        answer = self._world.chances.draw(self._world.profile.sqs_receive)
-        begun = max(0.0, asked - time.now())
-        time.sleep(self._host.download(size, begun + answer))
+            poll = _Poll(self, limit, time.waiter())
+            mailbox.polls.append(poll)
+            if poll.waiter.wait(until - time.now(), "a message"):
+                return poll.deliveries
+            mailbox.polls.remove(poll)
+        deliveries, seconds = self.answer(limit)
+        time.sleep(max(0.0, asked - time.now()) + seconds)
         return deliveries
+
+    def answer(self, limit: int) -> tuple[list[Delivery], float]:
+        """Take bodies; return them, and in how many seconds a poll returns them."""
+        world = self._world
+        deliveries = self._mailbox.take(limit, world.time.now())
+        size = sum(text_size(len(delivery.body)) for delivery in deliveries)
+        answer = world.chances.draw(world.profile.sqs_receive)
+        return deliveries, self._host.download(size, answer)
 
     def delete(self, receipts: Sequence[str]) -> None:
         """Forget the bodies behind these receipts, in batches of ten."""
@@ -104,6 +115,30 @@ class SimulatedQueue:
         )
         for receipt in receipts:
             self._mailbox.forget(receipt)
+
+    def _acknowledged(self, sizes: Sequence[int], made: float) -> float:
+        """Return in how many seconds a batch is, which will be made in `made`."""
+        sent = self._host.upload(sum(map(text_size, sizes)), made)
+        return sent + self._world.chances.draw(self._world.profile.sqs_send)
+
+
+class _Poll:
+    """A poll that waits: what it will return is taken when the first body comes."""
+
+    __slots__ = ("_limit", "_queue", "deliveries", "waiter")
+
+    def __init__(self, queue: SimulatedQueue, limit: int, waiter: Waiter) -> None:
+        self._queue = queue
+        self._limit = limit
+        self.waiter = waiter
+        self.deliveries: list[Delivery] = []
+
+    def respond(self) -> bool:
+        """Answer the poll; return whether it was still waiting."""
+        if self.waiter.is_over:
+            return False
+        self.deliveries, seconds = self._queue.answer(self._limit)
+        return self.waiter.wake(seconds)
 
 
 class SimulatedTopic:
@@ -148,7 +183,7 @@ class SimulatedTopic:
             body = bytes(entry.body)
             for target in dict.fromkeys(entry.targets):
                 hop = world.chances.draw(profile.sns_hop)
-                world.arrive(world.mailboxes[target], body, taken + hop)
+                world.arrive_in(taken + hop, world.mailboxes[target], body)
         return taken
 
 

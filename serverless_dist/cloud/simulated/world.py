@@ -39,12 +39,16 @@ class World:
             "sns:PublishBatch": Quota(profile.sns_rate),
         }
 
-    def arrive(self, mailbox: Mailbox, body: bytes, seconds: float) -> None:
-        """Let a message come into a mailbox in `seconds`, maybe twice."""
-        self.time.call_in(seconds, lambda: mailbox.arrive(body))
+    def arrive(self, mailbox: Mailbox, body: bytes) -> None:
+        """Let a message come into a mailbox, maybe twice."""
+        mailbox.arrive(body)
         if self.chances.happens(self.profile.duplicate_share):
-            later = seconds + self.chances.draw(_TWIN)
+            later = self.chances.draw(_TWIN)
             self.time.call_in(later, lambda: mailbox.arrive(body))
+
+    def arrive_in(self, seconds: float, mailbox: Mailbox, body: bytes) -> None:
+        """Let a message come into a mailbox in `seconds`, maybe twice."""
+        self.time.call_in(seconds, lambda: self.arrive(mailbox, body))
 
     def hold_up(self, operation: str, count: int = 1) -> float:
         """Return for how many seconds a service puts off so many requests more."""

@@ -43,8 +43,8 @@ class Scheduler(Protocol):
         """Have `action`, which never waits, called in `seconds`."""
         ...
 
-    def give_turn(self, strand: "Strand") -> None:
-        """Let a strand run after those whose turn it is already."""
+    def give_turn(self, strand: "Strand", after: float = 0.0) -> None:
+        """Let a strand run in `after` seconds, after those whose turn it is then."""
         ...
 
     def park(self, waiter: "Waiter", strand: "Strand | None", what: str) -> None:
@@ -129,12 +129,12 @@ class Waiter:
         self.is_over = False
         self.is_woken = False
 
-    def wake(self) -> bool:
-        """End the wait; return whether it was not over yet."""
+    def wake(self, after: float = 0.0) -> bool:
+        """End the wait in `after` seconds; return whether it was not over yet."""
         if self.is_over:
             return False
         self.is_woken = True
-        self._end()
+        self._end(after)
         return True
 
     def wait(self, timeout: float | None, what: str) -> bool:
@@ -153,9 +153,9 @@ class Waiter:
             self._time.park(self, self._strand, what)
         return self.is_woken
 
-    def _end(self) -> None:
+    def _end(self, after: float = 0.0) -> None:
         self.is_over = True
         if self._timer is not None:
             self._timer.cancel()
         if self._strand is not None:
-            self._time.give_turn(self._strand)
+            self._time.give_turn(self._strand, after)

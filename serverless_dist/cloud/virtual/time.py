@@ -190,9 +190,10 @@ class VirtualTime:
         """Return a wait of the strand that runs."""
         return Waiter(self, self._current)
 
-    def give_turn(self, strand: Strand) -> None:
-        """Let a strand run after those whose turn it is already."""
-        heapq.heappush(self._events, (self.now(), next(self._numbers), strand.turn))
+    def give_turn(self, strand: Strand, after: float = 0.0) -> None:
+        """Let a strand run in `after` seconds, after those whose turn it is then."""
+        when = self.now() + after
+        heapq.heappush(self._events, (when, next(self._numbers), strand.turn))
 
     def park(self, waiter: Waiter, strand: Strand | None, what: str) -> None:
         """Let others run until the waiter is over."""

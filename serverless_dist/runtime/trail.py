@@ -14,6 +14,8 @@ from serverless_dist.comm import (
 from serverless_dist.runtime.control import Farewell, Phases, Traced
 from serverless_dist.transport import Channel
 
+_TICK = 1e-9  # seconds: less is a remainder of what was taken off
+
 
 class Trail:
     """The trail of one rank.
@@ -75,7 +77,9 @@ class Trail:
         times = self.stopwatch.times
         # Threads that wait at the same time count each.
         spent = times.send + times.wait + times.load
-        compute = max(0.0, ended - self._began - spent)
+        compute = ended - self._began - spent
+        if compute < _TICK:
+            compute = 0.0
         return Phases(self._boot, compute, times.send, times.wait, times.load)
 
     def traced(self) -> list[Traced]:

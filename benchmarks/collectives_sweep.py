@@ -24,8 +24,12 @@ from typing import Any
 from serverless_dist.cloud.latency import SOURCES, US_EAST_1, Latency, Profile
 from serverless_dist.comm.algorithms import CANDIDATES
 from serverless_dist.errors import UsageError
-from serverless_dist.plan.collective_plan import collective_options, plan_collective
-from serverless_dist.plan.collectives import Circumstances, predict_collective
+from serverless_dist.plan.collectives import (
+    Circumstances,
+    collective_options,
+    plan_collective,
+    predict_collective,
+)
 from serverless_dist.plan.options import Mark, Option
 
 RANKS = (64, 1_024, 16_384)

@@ -9,8 +9,7 @@ import pytest
 from serverless_dist.cli import main
 from serverless_dist.comm.algorithms import CANDIDATES, choose
 from serverless_dist.errors import UsageError
-from serverless_dist.plan.collective_plan import SERVICES, plan_collective
-from serverless_dist.plan.collectives import Circumstances
+from serverless_dist.plan.collectives import SERVICES, Circumstances, plan_collective
 from serverless_dist.plan.options import Mark, Option, Plan
 
 GIVEN = Circumstances()

@@ -23,9 +23,9 @@ from serverless_dist.plan.collectives import (
     predict_collective,
     simulate_collective,
 )
-from serverless_dist.plan.queue_clock import QueueClock
-from serverless_dist.plan.services_clock import ServicesClock
-from serverless_dist.plan.steps_clock import StepsClock
+from serverless_dist.plan.collectives.queue_clock import QueueClock
+from serverless_dist.plan.collectives.services_clock import ServicesClock
+from serverless_dist.plan.collectives.steps_clock import StepsClock
 
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 24, 33)
 CHANNELS = ("queue", "object", "hybrid")

@@ -9,12 +9,15 @@ from serverless_dist.cloud.prices import Prices, load_prices
 from serverless_dist.errors import UsageError
 from serverless_dist.inference.activity import challenge_shape
 from serverless_dist.inference.published import load_published
-from serverless_dist.plan.exchanges import Via
-from serverless_dist.plan.inference import Search, plan_inference
-from serverless_dist.plan.kernels import Kernel
+from serverless_dist.plan.inference import (
+    Kernel,
+    Search,
+    Strategy,
+    Via,
+    plan_inference,
+    published_options,
+)
 from serverless_dist.plan.options import Mark, Option, Plan
-from serverless_dist.plan.published import published_options
-from serverless_dist.plan.ways import Strategy
 
 SPLIT_ROWS = (Strategy.ROWS, Strategy.ROWS_SAMPLES)
 

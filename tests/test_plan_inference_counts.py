@@ -16,12 +16,10 @@ from serverless_dist.inference import GeneratedNetwork, Job, Partition, infer
 from serverless_dist.inference.activity import challenge_shape, count_traffic
 from serverless_dist.inference.maps import map_layers
 from serverless_dist.inference.traffic import layer_traffic
-from serverless_dist.plan.exchanges import Call, Via, exchange
-from serverless_dist.plan.inference import Search, plan_inference
-from serverless_dist.plan.kernels import Kernel
-from serverless_dist.plan.memory import held
+from serverless_dist.plan.inference import Kernel, Search, Strategy, Via, plan_inference
+from serverless_dist.plan.inference.exchanges import Call, exchange
+from serverless_dist.plan.inference.memory import held
 from serverless_dist.plan.options import Option
-from serverless_dist.plan.ways import Strategy
 from serverless_dist.runtime.channels import open_channel
 from serverless_dist.testing import HandClock
 from serverless_dist.transport import Message

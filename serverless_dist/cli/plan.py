@@ -16,8 +16,11 @@ from serverless_dist.cloud.prices import load_prices
 from serverless_dist.comm.algorithms import CANDIDATES
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
-from serverless_dist.plan.collective_plan import SERVICES, plan_collective
-from serverless_dist.plan.collectives import Circumstances
+from serverless_dist.plan.collectives import (
+    SERVICES,
+    Circumstances,
+    plan_collective,
+)
 from serverless_dist.plan.options import Plan
 
 _MAX_RANKS = 100_000

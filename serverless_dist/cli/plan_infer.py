@@ -17,13 +17,18 @@ from serverless_dist.errors import UsageError
 from serverless_dist.inference.activity import challenge_shape, read_shape
 from serverless_dist.inference.published import load_published
 from serverless_dist.plan.digest import digest
-from serverless_dist.plan.exchanges import Via
-from serverless_dist.plan.inference import MEMORY_MB, RANKS, Search, plan_inference
-from serverless_dist.plan.kernels import Kernel
+from serverless_dist.plan.inference import (
+    MEMORY_MB,
+    RANKS,
+    Kernel,
+    Search,
+    Shape,
+    Strategy,
+    Via,
+    plan_inference,
+    published_options,
+)
 from serverless_dist.plan.options import Option, Plan
-from serverless_dist.plan.published import published_options
-from serverless_dist.plan.shapes import Shape
-from serverless_dist.plan.ways import Strategy
 
 T = TypeVar("T")
 

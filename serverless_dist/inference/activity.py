@@ -15,7 +15,7 @@ from typing import Any
 from serverless_dist.errors import DataFileError
 from serverless_dist.inference.network import FAN_IN, GeneratedNetwork, check_sizes
 from serverless_dist.inference.traffic import layer_traffic
-from serverless_dist.plan.shapes import LayerActivity, Shape, Traffic
+from serverless_dist.plan.inference import LayerActivity, Shape, Traffic
 
 
 def challenge_shape(neurons: int, layers: int, samples: int) -> Shape:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from serverless_dist.inference.maps import WASTE
 from serverless_dist.inference.network import Matrix, Network
 from serverless_dist.inference.partition import contiguous
-from serverless_dist.plan.shapes import Traffic
+from serverless_dist.plan.inference import Traffic
 
 
 def layer_traffic(network: Network, ranks: int) -> Iterator[tuple[Traffic, ...]]:

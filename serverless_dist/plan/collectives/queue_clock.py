@@ -27,9 +27,9 @@ from serverless_dist.cloud.limits import (
     MAX_RECEIVE,
     MAX_WAIT,
 )
-from serverless_dist.plan.services_clock import ServicesClock
-from serverless_dist.plan.steps_clock import Letter, Post, Ranks
-from serverless_dist.plan.wire_sizes import frame_head, frame_sizes
+from serverless_dist.plan.collectives.services_clock import ServicesClock
+from serverless_dist.plan.collectives.steps_clock import Letter, Post, Ranks
+from serverless_dist.plan.collectives.wire_sizes import frame_head, frame_sizes
 
 _SHORT = QUEUE_MAX_BODY // 2  # bytes of a body that is surely one frame
 

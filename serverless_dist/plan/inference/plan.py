@@ -9,14 +9,14 @@ from serverless_dist.cloud.latency import US_EAST_1, Profile
 from serverless_dist.cloud.limits import LAMBDA_MEMORY_MB
 from serverless_dist.cloud.prices import Prices, dollars
 from serverless_dist.errors import UsageError
-from serverless_dist.plan.exchanges import Via
-from serverless_dist.plan.kernels import Kernel, vcpu_share
-from serverless_dist.plan.memory import CONCURRENCY, refusal
+from serverless_dist.plan.inference.exchanges import Via
+from serverless_dist.plan.inference.kernels import Kernel, vcpu_share
+from serverless_dist.plan.inference.memory import CONCURRENCY, refusal
+from serverless_dist.plan.inference.pipeline import Pipeline, layers_way
+from serverless_dist.plan.inference.rows import Split, rows_way
+from serverless_dist.plan.inference.shapes import Shape
+from serverless_dist.plan.inference.ways import Cost, Setting, Strategy, Way
 from serverless_dist.plan.options import Option, Plan, judge
-from serverless_dist.plan.pipeline import Pipeline, layers_way
-from serverless_dist.plan.rows import Split, rows_way
-from serverless_dist.plan.shapes import Shape
-from serverless_dist.plan.ways import Cost, Setting, Strategy, Way
 
 # 8, 20, 42 and 62 are those of the FSD-Inference paper.
 RANKS = (1, 2, 4, 8, 16, 20, 32, 42, 62, 128, 256, 512, 1_000)

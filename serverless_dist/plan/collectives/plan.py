@@ -13,7 +13,7 @@ from dataclasses import replace
 from serverless_dist.cloud.limits import LAMBDA_MEMORY_MB, LAMBDA_TIMEOUT
 from serverless_dist.comm.algorithms import Algorithm, candidates, choose
 from serverless_dist.errors import UsageError
-from serverless_dist.plan.collectives import (
+from serverless_dist.plan.collectives.estimate import (
     Circumstances,
     Estimate,
     Method,

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from serverless_dist.cloud.latency import Profile
-from serverless_dist.plan.exchanges import GETS_BESIDE, Tally
+from serverless_dist.plan.inference.exchanges import GETS_BESIDE, Tally
 from serverless_dist.runtime.tree import choose_branching, last_start
 
 _LOOK_SECONDS = 2.0  # a rank looks so often whether its job is still wanted

@@ -8,8 +8,8 @@ Nothing lies in /tmp, so its 10,240 MB do not matter.
 from dataclasses import dataclass
 
 from serverless_dist.cloud.limits import LAMBDA_MEMORY_MB, LAMBDA_TIMEOUT
-from serverless_dist.plan.kernels import Kernel
-from serverless_dist.plan.shapes import Shape
+from serverless_dist.plan.inference.kernels import Kernel
+from serverless_dist.plan.inference.shapes import Shape
 
 CONCURRENCY = 1_000  # functions of an account at a time: Lambda quotas, by default
 _MB = 2**20

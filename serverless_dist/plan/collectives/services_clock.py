@@ -7,7 +7,7 @@ from serverless_dist.cloud.chances import Chances
 from serverless_dist.cloud.latency import Profile
 from serverless_dist.cloud.limits import VCPU_MEMORY_MB
 from serverless_dist.cloud.network import Link, Quota
-from serverless_dist.plan.tally import Tally, usage_of
+from serverless_dist.plan.collectives.tally import Tally, usage_of
 
 
 class ServicesClock:

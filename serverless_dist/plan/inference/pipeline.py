@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dist.plan.exchanges import Call, Tally, Via, exchange
-from serverless_dist.plan.memory import Held, held
-from serverless_dist.plan.rows import RANGE_BYTES
-from serverless_dist.plan.starts import launched, load_seconds
-from serverless_dist.plan.ways import Cost, Setting, Strategy, Way
+from serverless_dist.plan.inference.exchanges import Call, Tally, Via, exchange
+from serverless_dist.plan.inference.memory import Held, held
+from serverless_dist.plan.inference.rows import RANGE_BYTES
+from serverless_dist.plan.inference.starts import launched, load_seconds
+from serverless_dist.plan.inference.ways import Cost, Setting, Strategy, Way
 
 Floats = NDArray[np.float64]
 

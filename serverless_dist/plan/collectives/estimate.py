@@ -21,12 +21,12 @@ from serverless_dist.cloud.prices import (
     dollars,
 )
 from serverless_dist.comm.algorithms import Algorithm, named
-from serverless_dist.plan.hybrid_clock import HybridClock
-from serverless_dist.plan.object_clock import ObjectClock
-from serverless_dist.plan.payloads import payload_of
-from serverless_dist.plan.queue_clock import QueueClock
-from serverless_dist.plan.services_clock import ServicesClock
-from serverless_dist.plan.steps_clock import Channel, Ranks, StepsClock
+from serverless_dist.plan.collectives.hybrid_clock import HybridClock
+from serverless_dist.plan.collectives.object_clock import ObjectClock
+from serverless_dist.plan.collectives.payloads import payload_of
+from serverless_dist.plan.collectives.queue_clock import QueueClock
+from serverless_dist.plan.collectives.services_clock import ServicesClock
+from serverless_dist.plan.collectives.steps_clock import Channel, Ranks, StepsClock
 
 MOST_MESSAGES = 500_000
 """Of calls that are simulated: about ten seconds' worth."""

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from serverless_dist.cloud.batches import TOPIC_MAX_BODY
 from serverless_dist.cloud.limits import MAX_FILTERS
-from serverless_dist.plan.queue_clock import QueueClock
-from serverless_dist.plan.services_clock import ServicesClock
-from serverless_dist.plan.steps_clock import Letter, Post, Ranks
-from serverless_dist.plan.wire_sizes import pointer_size
+from serverless_dist.plan.collectives.queue_clock import QueueClock
+from serverless_dist.plan.collectives.services_clock import ServicesClock
+from serverless_dist.plan.collectives.steps_clock import Letter, Post, Ranks
+from serverless_dist.plan.collectives.wire_sizes import pointer_size
 from serverless_dist.wire.frames import header_reserve
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from serverless_dist.cloud.limits import BILLING_CHUNK, MAX_BATCH
 from serverless_dist.cloud.prices import Prices, dollars
+from serverless_dist.plan.inference.shapes import Shape
 from serverless_dist.plan.options import Option
-from serverless_dist.plan.shapes import Shape
 
 PUBLISHED = "published"
 """The strategy of these options."""

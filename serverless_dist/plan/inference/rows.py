@@ -7,11 +7,15 @@ one group of several is the rows split, whose ranks meet before every layer.
 import math
 from dataclasses import dataclass
 
-from serverless_dist.plan.exchanges import Call, Tally, Via, exchange
-from serverless_dist.plan.memory import held
-from serverless_dist.plan.shapes import Stretch
-from serverless_dist.plan.starts import launched, load_seconds, transfer_seconds
-from serverless_dist.plan.ways import Cost, Setting, Strategy, Way
+from serverless_dist.plan.inference.exchanges import Call, Tally, Via, exchange
+from serverless_dist.plan.inference.memory import held
+from serverless_dist.plan.inference.shapes import Stretch
+from serverless_dist.plan.inference.starts import (
+    launched,
+    load_seconds,
+    transfer_seconds,
+)
+from serverless_dist.plan.inference.ways import Cost, Setting, Strategy, Way
 
 RANGE_BYTES = 16 * 2**20  # of an object that one GET reads
 _FOLD = 0.5  # distinct rows per row up to which equal weights are added: `layer`

@@ -20,7 +20,7 @@ from serverless_dist.cloud.batches import (
 )
 from serverless_dist.cloud.latency import Profile
 from serverless_dist.cloud.limits import BILLING_CHUNK, MAX_BATCH, MAX_FILTERS
-from serverless_dist.plan.waits import LOOKS, by_object, by_queue
+from serverless_dist.plan.inference.waits import LOOKS, by_object, by_queue
 from serverless_dist.wire.frames import header_reserve
 
 HEAD_OF_BODY = 64  # what the codec puts before bytes: `wire.codec`

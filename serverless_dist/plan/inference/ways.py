@@ -6,11 +6,11 @@ from enum import StrEnum
 from functools import cached_property
 
 from serverless_dist.cloud.latency import Profile
-from serverless_dist.plan.exchanges import Tally, Via
-from serverless_dist.plan.kernels import Kernel
-from serverless_dist.plan.memory import Held
-from serverless_dist.plan.shapes import Shape
-from serverless_dist.plan.starts import Start, start
+from serverless_dist.plan.inference.exchanges import Tally, Via
+from serverless_dist.plan.inference.kernels import Kernel
+from serverless_dist.plan.inference.memory import Held
+from serverless_dist.plan.inference.shapes import Shape
+from serverless_dist.plan.inference.starts import Start, start
 
 
 class Strategy(StrEnum):

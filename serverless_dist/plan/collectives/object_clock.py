@@ -16,9 +16,9 @@ import numpy as np
 
 from serverless_dist.cloud import Usage
 from serverless_dist.cloud.limits import S3_MAX_DELETE
-from serverless_dist.plan.services_clock import ServicesClock
-from serverless_dist.plan.steps_clock import Letter, Post, Ranks
-from serverless_dist.plan.wire_sizes import (
+from serverless_dist.plan.collectives.services_clock import ServicesClock
+from serverless_dist.plan.collectives.steps_clock import Letter, Post, Ranks
+from serverless_dist.plan.collectives.wire_sizes import (
     frame_head,
     frame_sizes,
     index_size,

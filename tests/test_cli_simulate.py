@@ -1,6 +1,7 @@
 """``serverless-dist simulate``: scripts as ranks in virtual time."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,34 @@ def test_it_says_who_waits_for_whom_for_ever(tmp_path: Path) -> None:
     done = simulated(tmp_path, "-n", "3", "script.py", script=script)
     assert done.returncode == 1
     assert "rank 2 waits for any tag from rank 1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_ends_ranks_that_never_wait(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    script = """
+import sys
+print("begun", flush=True)
+while True:
+    try:
+        sum(range(1000))
+    except Exception:
+        pass
+"""
+    (tmp_path / "script.py").write_text(script)
+    command = [sys.executable, "-m", "serverless_dist", "simulate", "script.py"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(number)
+        _, errors = process.communicate()
+    assert process.returncode == code
+    assert b"Traceback" not in errors
 
 
 @pytest.mark.parametrize(

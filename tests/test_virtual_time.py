@@ -133,6 +133,64 @@ def test_a_lock_that_is_not_waited_for_is_not_taken() -> None:
     assert taken == [False]
 
 
+def test_a_lock_is_waited_for_no_longer_than_asked() -> None:
+    time = VirtualTime()
+    lock = time.condition()
+    seen: list[tuple[bool, float]] = []
+
+    def hold() -> None:
+        with lock:
+            time.sleep(10.0)
+
+    def attempt() -> None:
+        seen.append((lock.acquire(timeout=1.0), time.now()))
+
+    time.start(hold, "holder")
+    time.start(attempt, "other")
+    time.run()
+    assert seen == [(False, 1.0)]
+
+
+def test_a_notice_that_comes_while_a_late_waiter_wants_the_lock_is_no_error() -> None:
+    time = VirtualTime()
+    condition = time.condition()
+    woken: list[bool] = []
+
+    def wait() -> None:
+        with condition:
+            woken.append(condition.wait(1.0))
+
+    def hold() -> None:
+        time.sleep(0.5)
+        with condition:
+            time.sleep(2.0)
+            condition.notify()
+
+    time.start(wait, "waiter")
+    time.start(hold, "holder")
+    time.run()
+    assert woken == [False]
+
+
+def test_who_is_stopped_waits_for_nothing_more() -> None:
+    time = VirtualTime()
+    log: list[str] = []
+
+    def stay() -> None:
+        try:
+            time.sleep(100.0)
+        finally:
+            try:
+                time.sleep(1.0)
+            except Exception:
+                log.append("an error that others take for theirs")
+            log.append("never")
+
+    time.start(stay, "stays")
+    time.run(time.start(partial(time.sleep, 1.0), "ends"))
+    assert log == []
+
+
 def test_wait_for_returns_what_the_predicate_is_in_time_or_late() -> None:
     time = VirtualTime()
     condition = time.condition()

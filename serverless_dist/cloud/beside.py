@@ -36,7 +36,7 @@ def map_beside(
     """
     left = deque(enumerate(items))
     results: list[Any] = [None] * len(items)
-    failures: dict[int, Exception] = {}
+    failures: dict[int, BaseException] = {}
 
     def work() -> None:
         while True:
@@ -46,7 +46,7 @@ def map_beside(
                 return
             try:
                 results[place] = function(item)
-            except Exception as error:
+            except BaseException as error:
                 failures[place] = error
 
     others = [

@@ -38,6 +38,10 @@ class Entry:
     targets: tuple[int, ...]
 
 
+class Stopped(BaseException):
+    """Ends whoever waits by a clock that was closed; nobody keeps it to himself."""
+
+
 class Work(Protocol):
     """Something under way beside the caller; a thread is one."""
 

@@ -5,12 +5,15 @@ only process-wide state. Ranks that are simulated share one process, and take pl
 their own. A place goes with the context (see `contextvars`) of whoever has taken it.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
+
+from serverless_dist.errors import UsageError
 
 Clock = Callable[[], float]
 
@@ -77,4 +80,7 @@ def compute_for(seconds: float) -> None:
 
     >>> compute_for(3_600.0)
     """
+    if not 0 <= seconds < math.inf:
+        msg = f"cannot compute for {seconds!r} s: give a number from 0 on"
+        raise UsageError(msg)
     here().pass_time(seconds)

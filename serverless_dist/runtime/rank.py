@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from serverless_dist.cloud import Cloud, Meter, MeteredCloud
 from serverless_dist.cloud.aws_address import AwsAddress
+from serverless_dist.cloud.services import Stopped
 from serverless_dist.comm import Communicator, Endpoint, set_world
 from serverless_dist.comm.abort import end_process, set_abort
 from serverless_dist.errors import (
@@ -120,8 +121,9 @@ def run_rank(invitation: Invitation, surroundings: Surroundings) -> None:
             # it. What went wrong with the channel is in the outcome.
             with suppress(ServerlessDistError):
                 channel.close()
-        if invitation.is_traced:  # it may be long, and the farewell is one request
-            line.tell(*events, *trail.traced())
+        traced = surroundings.untold(trail.traced())
+        if traced:  # it may be long, and the farewell is one request
+            line.tell(*events, *traced)
             events = []
         line.tell(*events, trail.farewell(meter.usage()))
 
@@ -197,7 +199,7 @@ def _attempt(
             phases = trail.end()
         endpoint.close()
         return _enclosed_value(value), None, phases
-    except Abandoned:
+    except (Abandoned, Stopped):
         raise
     except SystemExit as error:
         return (), _exit(error), phases

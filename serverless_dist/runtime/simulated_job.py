@@ -24,7 +24,7 @@ from serverless_dist.cloud.simulated import SimulatedCloud
 from serverless_dist.cloud.simulated.functions import Environment, SimulatedFunctions
 from serverless_dist.cloud.virtual import VirtualTime
 from serverless_dist.comm.place import Place, take_place
-from serverless_dist.runtime.control import MAILBOXES, Progress
+from serverless_dist.runtime.control import MAILBOXES, Progress, Traced
 from serverless_dist.runtime.envelope import unseal
 from serverless_dist.runtime.invitation import Invitation
 from serverless_dist.runtime.job import Job
@@ -38,7 +38,7 @@ from serverless_dist.runtime.tree import (
     children,
     choose_branching,
 )
-from serverless_dist.runtime.virtual_calls import virtual_calls
+from serverless_dist.runtime.virtual_calls import interruptible, virtual_calls
 from serverless_dist.transport.hybrid import HybridTransport
 from serverless_dist.wire import JobKey, decode
 
@@ -96,6 +96,7 @@ class SimulatedJob:
         identity = hashlib.sha256(f"simulated job {seed}".encode()).digest()[:16]
         self._key = JobKey.derive(_SECRET, identity)
         self._prefix = f"{self._key.job.hex()}/"
+        self._traced: list[Traced] = []
         self._ledger = Ledger(size, self._time.fail)
         self._lease = ""
         self._meter = Meter()
@@ -107,7 +108,7 @@ class SimulatedJob:
     def go(self, on_progress: Callable[[int, int], None] | None) -> Results[Any]:
         """Run the driver to its end, and what else goes on until then."""
         driver = self._machine.start(lambda: self._drive(on_progress), "the driver")
-        with virtual_calls(self._time), _rare_collections():
+        with virtual_calls(self._time), interruptible(self._time), _rare_collections():
             self._time.run(driver)
         assert self._results is not None
         return self._results
@@ -118,7 +119,7 @@ class SimulatedJob:
         blobs.get(RECORD_KEY)
         tenure = self._take_mailboxes()
         self._lease = tenure.key
-        renewal = clock.start(lambda: self._renew(tenure), "renewal")
+        clock.start(lambda: self._renew(tenure), "renewal")
         started = clock.now()
         job = Job(settings.ranks, started=started, timeout=settings.timeout)
         self._start(started, wants_progress=on_progress is not None)
@@ -136,11 +137,12 @@ class SimulatedJob:
             if failure is not None:
                 raise failure
         seconds = clock.now() - started
+        for traced in self._traced:
+            job.feed(traced, clock.now())
         tenure.stop()
         blobs.delete(blobs.list(self._prefix))
         desk.close()
         tenure.vacate()
-        renewal.join(0.0)
         report = compile_report(
             settings,
             job,
@@ -220,7 +222,11 @@ class SimulatedJob:
         )
         meter = Meter()
         surroundings = SimulatedSurroundings(
-            environment, meter, lease=self._lease, ledger=self._ledger
+            environment,
+            meter,
+            lease=self._lease,
+            ledger=self._ledger,
+            watch=self._traced.append,
         )
         envelope = unseal(_SECRET, payload)
         functions = MeteredFunctions(self._functions.as_seen_by(machine), Meter())

@@ -11,6 +11,7 @@ from serverless_dist.cloud.limits import LAMBDA_TIMEOUT
 from serverless_dist.cloud.simulated.functions import Environment
 from serverless_dist.comm import Endpoint
 from serverless_dist.errors import ProtocolError
+from serverless_dist.runtime.control import Traced
 from serverless_dist.runtime.guard import LAST_SECONDS, Abandoned
 from serverless_dist.runtime.surroundings import Surroundings
 from serverless_dist.transport import Channel, Message
@@ -18,7 +19,7 @@ from serverless_dist.wire import Flaw
 
 _log = logging.getLogger(__name__)
 _TICK = 2.0  # seconds between two looks at the lifeline, as those of a function
-_NAMED = 20  # ranks that an error names
+_NAMED = 20  # ranks that an error names in its first line
 
 
 class Ledger:
@@ -75,20 +76,28 @@ class Ledger:
             return
         living = [e for r, e in self._endpoints.items() if r not in self._ended]
         if all(map(_is_stuck, living)):
-            waits = [
-                f"rank {endpoint.rank} waits {pending.describe()}"
-                for endpoint in sorted(living, key=lambda endpoint: endpoint.rank)
-                for pending in endpoint.awaited
-            ]
-            more = len(waits) - _NAMED
-            named = [*waits[:_NAMED], *([f"{more} more"] if more > 0 else [])]
-            count = f"{len(living)} of {self._size} ranks are stuck"
-            msg = f"{count}, and nothing is under way: {'; '.join(named)}"
-            self._fail(ProtocolError(msg))
+            self._fail(self._error(living))
+
+    def _error(self, living: Sequence[Endpoint]) -> ProtocolError:
+        waits = [
+            f"rank {endpoint.rank} waits {pending.describe()}"
+            for endpoint in sorted(living, key=lambda endpoint: endpoint.rank)
+            for pending in endpoint.awaited
+        ]
+        first, others = waits[:_NAMED], waits[_NAMED:]
+        if others:
+            first.append(f"{len(others)} more")
+        count = f"{len(living)} of {self._size} ranks are stuck"
+        error = ProtocolError(f"{count}, and nothing is under way: {'; '.join(first)}")
+        if others:
+            error.add_note("; ".join(others))
+        return error
 
 
 def _is_stuck(endpoint: Endpoint) -> bool:
     awaited = endpoint.awaited
+    if endpoint.acting:
+        return False
     return bool(awaited) and not any(pending.is_done for pending in awaited)
 
 
@@ -142,10 +151,18 @@ class SimulatedSurroundings(Surroundings):
         The blob that the rank lives by.
     ledger
         Knows what all ranks do.
+    watch
+        Is told of the rank's timeline, which takes nobody's time.
     """
 
     def __init__(
-        self, environment: Environment, meter: Meter, *, lease: str, ledger: Ledger
+        self,
+        environment: Environment,
+        meter: Meter,
+        *,
+        lease: str,
+        ledger: Ledger,
+        watch: Callable[[Traced], None],
     ) -> None:
         machine = environment.machine
         super().__init__(MeteredCloud(machine, meter), meter)
@@ -155,6 +172,7 @@ class SimulatedSurroundings(Surroundings):
         self._began = self.clock.now()
         self._lease = lease
         self._ledger = ledger
+        self._watch = watch
 
     def calendar(self) -> float:
         """Return the virtual seconds since the beginning."""
@@ -177,6 +195,12 @@ class SimulatedSurroundings(Surroundings):
         """Return a context in which the lifeline is looked at, as a function does."""
         del on_tick
         return self._guarded()
+
+    def untold(self, traced: Sequence[Traced]) -> Sequence[Traced]:
+        """Tell of the rank's timeline without a message: to look changes nothing."""
+        for each in traced:
+            self._watch(each)
+        return ()
 
     def leave(self, code: int) -> NoReturn:
         """End the rank."""

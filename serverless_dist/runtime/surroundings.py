@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import inf
 from typing import NoReturn
@@ -14,7 +14,7 @@ from serverless_dist.cloud.clock import SteadyClock
 from serverless_dist.comm import Endpoint
 from serverless_dist.comm.abort import end_process
 from serverless_dist.errors import ProtocolError
-from serverless_dist.runtime.control import Printed
+from serverless_dist.runtime.control import Printed, Traced
 from serverless_dist.runtime.guard import Guard
 from serverless_dist.runtime.output import Output
 from serverless_dist.transport import Channel
@@ -56,6 +56,10 @@ class Surroundings:
 
     def meet(self, endpoint: Endpoint) -> None:
         """Take note of the rank's endpoint."""
+
+    def untold(self, traced: Sequence[Traced]) -> Sequence[Traced]:
+        """Return what the driver has to be told of the rank's timeline."""
+        return traced
 
     def leave(self, code: int) -> NoReturn:
         """End the part, and whatever it runs in, at once."""

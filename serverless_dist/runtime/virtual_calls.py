@@ -1,16 +1,23 @@
 """What scripts ask of the machine's clock, answered by a virtual one."""
 
 import inspect
+import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import current_thread, get_ident, main_thread
+from types import FrameType
 from typing import Any
 
+from serverless_dist.cloud.services import Stopped
 from serverless_dist.cloud.virtual import VirtualTime
+from serverless_dist.errors import UsageError
 
 _OURS = "serverless_dist"
 _BILLION = 1_000_000_000
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SECONDS = ("time", "monotonic", "perf_counter")
 
 
@@ -24,7 +31,16 @@ def virtual_calls(clock: VirtualTime) -> Iterator[None]:
 
     `time.sleep` lets virtual seconds pass, and `time.time`, `monotonic` and
     `perf_counter` tell them. Each place that calls one is named in a warning, once.
+    Other threads, and what comes with Python, get real time.
+
+    Raises
+    ------
+    UsageError
+        Another simulation is under way in this process.
     """
+    if isinstance(time.sleep, _StandIn):
+        msg = "another simulation is under way in this process: wait for its end"
+        raise UsageError(msg)
     virtual: dict[str, Callable[..., Any]] = {"sleep": clock.sleep}
     for name in _SECONDS:
         virtual[name] = clock.now
@@ -60,10 +76,12 @@ class _StandIn:
     def __call__(self, *args: Any) -> Any:
         frame = inspect.currentframe()
         caller = None if frame is None else frame.f_back
-        if self._clock.current is None or caller is None:
+        is_rank = self._clock.thread == get_ident() and self._clock.current is not None
+        if not is_rank or caller is None:
             return self._real(*args)
-        module = caller.f_globals.get("__name__", "")
-        if module.partition(".")[0] == _OURS:  # it knows the clock to go by
+        package = caller.f_globals.get("__name__", "").partition(".")[0]
+        # Ours knows the clock to go by; Python's own waits for what is real.
+        if package == _OURS or package in sys.stdlib_module_names - {"__main__"}:
             return self._real(*args)
         place = caller.f_code.co_filename, caller.f_lineno
         if place not in self._named:
@@ -75,3 +93,35 @@ class _StandIn:
             )
             warnings.warn(msg, SimulationWarning, stacklevel=2)
         return self._virtual(*args)
+
+
+@contextmanager
+def interruptible(clock: VirtualTime) -> Iterator[None]:
+    """Give a context in which signals end the simulation, not the rank that runs.
+
+    What their handlers raise comes out of `VirtualTime.run`.
+    """
+    handlers = _handlers() if current_thread() is main_thread() else {}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        try:
+            handlers[number](number, frame)
+        except BaseException as error:
+            if clock.current is None:
+                raise
+            clock.fail(error)
+            raise Stopped from None
+
+    for number in handlers:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:
+    """Return what handles each signal, where somebody does."""
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    return {int(n): handler for n, handler in found.items() if callable(handler)}

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from threading import RLock
 
 from serverless_dist.cloud import Clock
+from serverless_dist.testing.expect import raises
 
 # The system's clock may be set while a test runs: allow for half.
 NAP = 0.02
@@ -43,6 +44,11 @@ class ClockSuite(ABC):
         with condition:
             clock.wait(condition, 0.0)
             condition.notify_all()  # raises if it is not held
+
+    def test_who_does_not_hold_a_condition_cannot_notify(self) -> None:
+        condition = self.make_clock().condition()
+        with raises(RuntimeError):
+            condition.notify()
 
     def test_others_get_the_condition_during_a_wait(self) -> None:
         clock = self.make_clock()

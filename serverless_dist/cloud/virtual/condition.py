@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Condition
 from typing import Any
 
@@ -42,12 +43,14 @@ class VirtualCondition(Condition):
         if self._outer is not None:
             return bool(self._outer.acquire())
         strand = self._virtual.current
+        until = None if timeout < 0 else self._virtual.now() + timeout
         while self._depth and self._owner is not strand:
-            if not blocking:
+            left = None if until is None else until - self._virtual.now()
+            if not blocking or (left is not None and left <= 0):
                 return False
             waiter = self._virtual.waiter()
             self._queue.append(waiter)
-            waiter.wait(None if timeout < 0 else timeout, "a lock")
+            waiter.wait(left, "a lock")
         self._owner = strand
         self._depth += 1
         return True
@@ -57,6 +60,7 @@ class VirtualCondition(Condition):
         if self._outer is not None:
             self._outer.release()
             return
+        self._check_held()
         self._depth -= 1
         if self._depth == 0:
             self._owner = None
@@ -72,7 +76,7 @@ class VirtualCondition(Condition):
             return waiter.wait(timeout, "a condition")
         finally:
             self._take_back(depth)
-            if not waiter.is_woken:
+            with suppress(ValueError):  # whoever has notified in vain has removed it
                 self._sleepers.remove(waiter)
 
     def wait_for(
@@ -89,12 +93,20 @@ class VirtualCondition(Condition):
 
     def notify(self, n: int = 1) -> None:
         """Let `n` of those who wait go on."""
+        self._check_held()
         while n > 0 and self._sleepers:
             n -= self._sleepers.popleft().wake()
 
     def notify_all(self) -> None:
         """Let all who wait go on."""
         self.notify(len(self._sleepers))
+
+    def _check_held(self) -> None:
+        if self._outer is not None or self._virtual.is_closed:
+            return
+        if not self._depth or self._owner is not self._virtual.current:
+            msg = "a condition is used by a strand that does not hold it"
+            raise RuntimeError(msg)
 
     def _give_up(self) -> int:
         if self._outer is not None:

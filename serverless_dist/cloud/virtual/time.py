@@ -21,20 +21,16 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from itertools import count
-from threading import Condition
+from threading import Condition, get_ident
 
 from greenlet import getcurrent, greenlet
 
-from serverless_dist.cloud.services import RLock, Work
+from serverless_dist.cloud.services import RLock, Stopped, Work
 from serverless_dist.cloud.virtual.condition import VirtualCondition
 from serverless_dist.cloud.virtual.strands import Event, Strand, Waiter
 from serverless_dist.errors import ProtocolError, UsageError
 
 _NAMED = 20  # strands that an error names
-
-
-class _Stopped(BaseException):
-    """Ends a strand whose time has been closed."""
 
 
 class VirtualTime:
@@ -45,6 +41,11 @@ class VirtualTime:
     measure
         Returns the processor time of this thread in seconds, as `time.thread_time`
         does; None: computing takes no time.
+
+    Attributes
+    ----------
+    thread
+        The one that all strands live in.
 
     Examples
     --------
@@ -69,6 +70,7 @@ class VirtualTime:
         self._events: list[tuple[float, int, Event | Callable[[], None]]] = []
         self._numbers = count()
         self._hub = getcurrent()
+        self.thread = get_ident()
         self._current: Strand | None = None
         self._living: dict[Strand, None] = {}
         self._failure: BaseException | None = None
@@ -92,7 +94,8 @@ class VirtualTime:
         events = self._events
         strand = self._current
         if strand is not None and not self.is_closed:
-            if not events or events[0][0] > until:  # nobody else comes first
+            is_next = not events or events[0][0] > until
+            if is_next and self._failure is None:
                 self._now = until
                 self._pay()
                 return
@@ -107,10 +110,6 @@ class VirtualTime:
         """Let the time pass that the strand has computed for."""
         if self._measure is not None and self._lag() > 0:
             self.sleep(0.0)
-
-    def resume_measuring(self) -> None:
-        """Take no account of what the strand has computed since it was settled."""
-        self._pay()
 
     def wait(self, condition: Condition, seconds: float) -> None:
         """Return when the (held) condition is notified or `seconds` have passed."""
@@ -181,8 +180,10 @@ class VirtualTime:
         self.is_closed = True
         for strand in list(self._living):
             if strand.greenlet:  # has begun
-                strand.greenlet.throw(_Stopped)
+                self._current = strand
+                strand.greenlet.throw(Stopped)
             self._living.pop(strand, None)
+            strand.end()
         self._events.clear()
         self._current = None
 
@@ -219,7 +220,7 @@ class VirtualTime:
             self._pay()
             work()
             self.settle()
-        except _Stopped:
+        except Stopped:
             pass
         except BaseException as error:
             self.fail(error)
@@ -259,10 +260,10 @@ class VirtualTime:
     def _switch(self) -> None:
         """From a strand: wait for the turn that was settled."""
         if self.is_closed:
-            raise _Stopped
+            raise Stopped
         self._hub.switch()
         if self.is_closed:
-            raise _Stopped
+            raise Stopped
         self._pay()
 
     def _lag(self) -> float:

@@ -89,6 +89,8 @@ class Endpoint:
     ----------
     awaited
         What callers of `wait` wait for right now.
+    acting
+        How many threads do what has become possible, even if they are in `wait`.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Endpoint:
         self._asked: set[int] = set()  # the sources of those who did not wait
         self._failure: Exception | None = None
         self.awaited: list[Pending] = []
+        self.acting = 0
         self._is_closing = False
         self._background = Background(self._work, self.tell, clock)
         self.rank = transport.rank
@@ -384,7 +387,11 @@ class Endpoint:
                 action = self._ready.popleft()
             except IndexError:  # another thread was faster
                 return
-            action()
+            self.acting += 1
+            try:
+                action()
+            finally:
+                self.acting -= 1
 
     def _expected(self, pending: Pending | None) -> Collection[int]:
         """Under the lock: return whose messages are lacked; empty: anybody's."""

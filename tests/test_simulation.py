@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,21 @@ def test_one_simulation_at_a_time_and_other_threads_have_real_time() -> None:
     assert isinstance(time.sleep, type(len))
 
 
+def test_a_thread_of_a_rank_that_communicates_ends_the_run() -> None:
+    def rank(comm: Communicator) -> None:
+        def talk() -> None:
+            with suppress(sd.UsageError):
+                comm.send("text", 1 - comm.rank)
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        thread.join()
+        comm.barrier()
+
+    with pytest.raises(sd.UsageError, match="simulated in one thread"):
+        given(rank, ranks=2)
+
+
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
 def test_nobody_computes_for_less_than_nothing(seconds: float) -> None:
     with pytest.raises(sd.UsageError, match="give a number from 0 on"):
@@ -324,6 +340,7 @@ def test_the_machines_clock_is_the_virtual_one_and_each_use_is_named_once() -> N
         ({"compute": "guessed"}, "compute is 'guessed': use one of measured, given"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": "x"}, "seed is 'x'"),
+        ({"ranks": 10_001}, "cannot simulate 10,001 ranks"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(

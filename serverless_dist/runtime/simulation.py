@@ -13,6 +13,7 @@ from serverless_dist.runtime.settings import SIMULATED, check_settings
 from serverless_dist.runtime.simulated_job import Compute, SimulatedJob
 
 T = TypeVar("T")
+_MOST_RANKS = 10_000  # five times what can be deployed, in some 2 GB
 
 
 def simulate(
@@ -74,6 +75,7 @@ def simulate(
     """
     settings = check_settings(function, ranks, SIMULATED, channel, timeout, config)
     _check_memory(settings.config.memory_mb)
+    _check_ranks(settings.ranks)
     job = SimulatedJob(
         settings,
         pack_code(function, args),
@@ -91,6 +93,15 @@ def _check_seed(seed: object) -> int:
         msg = f"seed is {seed!r}: give a whole number from 0 on"
         raise UsageError(msg)
     return seed
+
+
+def _check_ranks(ranks: int) -> None:
+    if ranks > _MOST_RANKS:
+        msg = (
+            f"cannot simulate {ranks:,} ranks: ask for {_MOST_RANKS:,} or fewer, or"
+            " plan single collectives for more with `serverless-dist plan`"
+        )
+        raise UsageError(msg)
 
 
 def _check_memory(memory_mb: int) -> None:

@@ -90,6 +90,7 @@ class VirtualTime:
 
     def sleep(self, seconds: float) -> None:
         """Return when `seconds` have passed."""
+        self._check_thread()
         until = self.now() + (seconds if seconds > 0 else 0.0)
         events = self._events
         strand = self._current
@@ -198,6 +199,7 @@ class VirtualTime:
 
     def park(self, waiter: Waiter, strand: Strand | None, what: str) -> None:
         """Let others run until the waiter is over."""
+        self._check_thread()
         if strand is not None:
             # Nothing may come between a look at what others do and the wait for it: so
             # what the strand has computed is paid for when the wait is over.
@@ -207,13 +209,20 @@ class VirtualTime:
             if until > self._now:
                 self.sleep(until - self._now)
             return
-        if getcurrent() is not self._hub:
-            msg = "virtual time belongs to the thread that has made it: wait there"
-            raise UsageError(msg)
         while not waiter.is_over:
             if not self._step():
                 msg = f"nothing will happen any more: the caller waits for {what}"
                 raise ProtocolError(msg)
+
+    def _check_thread(self) -> None:
+        if get_ident() != self.thread:
+            msg = (
+                "a thread that a simulated rank has started waits or communicates: only"
+                " the rank itself can, as all of them are simulated in one thread"
+            )
+            error = UsageError(msg)
+            self.fail(error)
+            raise error
 
     def _do(self, strand: Strand, work: Callable[[], object]) -> None:
         try:

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from serverless_dist import Report
+from serverless_dist.plan.options import Plan
 from serverless_dist.plan.pictures import write_html
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -29,7 +31,9 @@ def main() -> None:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.exit("needs Chromium on the PATH")
-    document = json.loads(options.document.read_text(encoding="utf-8"))
+    values = json.loads(options.document.read_text(encoding="utf-8"))
+    is_plan = values["kind"] == "plan"
+    document = Plan.from_dict(values) if is_plan else Report.from_dict(values)
     with TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         page = Path(directory) / "page.html"
         write_html(document, page)

@@ -3,20 +3,24 @@
 from random import Random
 from typing import Any
 
+from serverless_dist.cloud import Usage
+from serverless_dist.comm import Phase, Span
 from serverless_dist.plan.options import Option, Plan, judge
+from serverless_dist.runtime.control import Phases
+from serverless_dist.runtime.report import Pair
+from tests.reports import made_up
 
-PHASES = ("boot", "load", "compute", "send", "wait")
-# What a request costs, and what it is counted in.
-PRICES = {
-    "sns:PublishBatch": (0.5e-6, "requests of 64 KB"),
-    "sns:Delivery": (0.0, "deliveries"),
-    "sqs:ReceiveMessage": (0.4e-6, "requests of 64 KB"),
-    "sqs:DeleteMessageBatch": (0.4e-6, "requests of 64 KB"),
-    "s3:PutObject": (5.0e-6, "requests"),
-    "s3:GetObject": (0.4e-6, "requests"),
-    "lambda:Invoke": (0.2e-6, "requests"),
-}
-GB_SECOND = 0.0000166667
+PHASES = tuple(phase.value for phase in Phase)
+ITEMS = (
+    "sns:PublishBatch",
+    "sns:Delivery",
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessageBatch",
+    "s3:PutObject",
+    "s3:GetObject",
+    "lambda:Invoke",
+)
+GB_SECOND = 0.0000166667  # dollars
 
 
 def report(
@@ -29,40 +33,34 @@ def report(
     """
     random = Random(seed)
     timeline = _timeline(random, ranks, rounds)
-    seconds = max(row["spans"][-1][2] for row in timeline)
+    seconds = max(spans[-1][2] for spans in timeline)
     traffic = _traffic(random, ranks, rounds, dense=dense)
-    requests = {name: random.randrange(ranks, 9 * ranks * rounds) for name in PRICES}
+    requests = {name: random.randrange(ranks, 9 * ranks * rounds) for name in ITEMS}
     sent = sum(size for _, _, _, size in traffic)
-    gb_seconds = sum(row["spans"][-1][2] for row in timeline) * 1_769 / 1_024
-    lines = _lines(requests, gb_seconds)
-    return {
-        "kind": "run",
-        "job": f"{seed:032x}",
-        "ranks": ranks,
-        "channel": "hybrid",
-        "cloud": "simulated",
-        "region": "us-east-1",
-        "seconds": seconds,
-        "memory_mb": 1_769,
-        "requests": requests,
-        "billed": {name: 2 * number for name, number in requests.items()},
-        "bytes": {"sent": sent, "received": sent},
-        "gb_seconds": gb_seconds,
-        "dollars": _by_service(lines),
-        "priced_in": "us-east-1",
-        "lines": lines,
-        "retries": {"sqs:ReceiveMessage": 3} if ranks > 4 else {},
-        "dropped": {"duplicate": ranks // 4},
-        "phases": [_phases(row) for row in timeline],
-        "traffic": traffic,
-        "timeline": timeline if traced else [],
-        "simulation": {
+    return made_up(
+        job=f"{seed:032x}",
+        ranks=ranks,
+        channel="hybrid",
+        cloud="simulated",
+        seconds=seconds,
+        usage=Usage(
+            requests,
+            {name: 2 * number for name, number in requests.items()},
+            sent={"s3:PutObject": sent},
+            received={"s3:GetObject": sent},
+            retries={"sqs:ReceiveMessage": 3} if ranks > 4 else {},
+        ),
+        phases=[_phases(row) for row in timeline],
+        dropped={"duplicate": ranks // 4},
+        traffic=traffic,
+        timelines=dict(enumerate(timeline)) if traced else {},
+        simulation={
             "profile": "us-east-1",
             "seed": seed,
             "compute": "measured",
             "throttled": {},
         },
-    }
+    ).to_dict()
 
 
 def plan(*, options: int, seed: int, feasible: bool = True) -> dict[str, Any]:
@@ -78,13 +76,13 @@ def plan(*, options: int, seed: int, feasible: bool = True) -> dict[str, Any]:
     ).to_dict()
 
 
-def _timeline(random: Random, ranks: int, rounds: int) -> list[dict[str, Any]]:
+def _timeline(random: Random, ranks: int, rounds: int) -> list[list[Span]]:
     """Let everybody wait in each round for whoever is slowest among its neighbours."""
     clocks = [0.0] * ranks
-    rows: list[dict[str, Any]] = [{"rank": rank, "spans": []} for rank in range(ranks)]
+    rows: list[list[Span]] = [[] for _ in range(ranks)]
 
     def spend(rank: int, phase: str, until: float) -> None:
-        rows[rank]["spans"].append([phase, clocks[rank], until])
+        rows[rank].append((Phase(phase), clocks[rank], until))
         clocks[rank] = until
 
     for rank in range(ranks):
@@ -105,16 +103,14 @@ def _timeline(random: Random, ranks: int, rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _phases(row: dict[str, Any]) -> dict[str, Any]:
-    spent: dict[str, Any] = dict.fromkeys(PHASES, 0.0)
-    for phase, start, stop in row["spans"]:
+def _phases(spans: list[Span]) -> Phases:
+    spent = dict.fromkeys(PHASES, 0.0)
+    for phase, start, stop in spans:
         spent[phase] += stop - start
-    return {"rank": row["rank"], **spent}
+    return Phases(**spent)
 
 
-def _traffic(
-    random: Random, ranks: int, rounds: int, *, dense: bool
-) -> list[list[int]]:
+def _traffic(random: Random, ranks: int, rounds: int, *, dense: bool) -> list[Pair]:
     strides = [1 << turn for turn in range(max(1, (ranks - 1).bit_length()))]
     pairs = [
         (source, dest)
@@ -123,30 +119,8 @@ def _traffic(
         if dest < ranks and dest != source
     ]
     return [
-        [*pair, rounds, rounds * int(random.lognormvariate(9.0, 1.5))] for pair in pairs
+        (*pair, rounds, rounds * int(random.lognormvariate(9.0, 1.5))) for pair in pairs
     ]
-
-
-def _lines(requests: dict[str, int], gb_seconds: float) -> list[dict[str, Any]]:
-    counted = [(name, 2 * requests[name], *PRICES[name]) for name in PRICES]
-    computed = ("lambda:Compute", gb_seconds, GB_SECOND, "GB-s")
-    return [
-        {
-            "item": item,
-            "unit": unit,
-            "count": count,
-            "price": price,
-            "dollars": count * price,
-        }
-        for item, count, price, unit in [*counted, computed]
-    ]
-
-
-def _by_service(lines: list[dict[str, Any]]) -> dict[str, float]:
-    spent = dict.fromkeys(("sns", "sqs", "s3", "lambda"), 0.0)
-    for line in lines:
-        spent[line["item"].partition(":")[0]] += line["dollars"]
-    return {**spent, "total": sum(spent.values())}
 
 
 def _option(random: Random, index: int, *, feasible: bool) -> Option:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from serverless_dist.plan.options import Mark
+from serverless_dist import Report
+from serverless_dist.plan.options import Mark, Plan
 from serverless_dist.plan.pictures import write_html
+from serverless_dist.runtime.bill import COMPUTING
 from tests import documents
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>'\"&"
@@ -53,9 +55,15 @@ class Page(HTMLParser):
         return [each for each in self.figures[section]["data"] if each["type"] == kind]
 
 
+def read(document: dict[str, Any]) -> Report | Plan:
+    """Return the report or plan whose JSON this is."""
+    is_plan = document["kind"] == "plan"
+    return Plan.from_dict(document) if is_plan else Report.from_dict(document)
+
+
 def draw(document: dict[str, Any], directory: Path) -> Page:
     path = directory / "page.html"
-    write_html(document, path)
+    write_html(read(document), path)
     return Page(path.read_text(encoding="utf-8"))
 
 
@@ -85,7 +93,7 @@ def strings(value: Any) -> list[str]:
 
 def hostile(value: Any) -> Any:
     """Return the document with every text and name replaced that is a user's."""
-    kept = {"run", "plan", "measured", *documents.PHASES, *Mark}
+    kept = {"run", "plan", "measured", COMPUTING, *documents.PHASES, *Mark}
     if isinstance(value, str):
         return value if value in kept else value + HOSTILE
     if isinstance(value, list):
@@ -93,7 +101,7 @@ def hostile(value: Any) -> Any:
     if isinstance(value, dict):
         is_open = any(":" in name for name in value) or "duplicate" in value
         return {
-            name + HOSTILE if is_open else name: hostile(each)
+            hostile(name) if is_open else name: hostile(each)
             for name, each in value.items()
         }
     return value

@@ -1,15 +1,17 @@
 """The command that shows what a run took, and the files that runs write."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from serverless_dist import Report
 from serverless_dist.cloud import Usage
 from serverless_dist.runtime.control import Phases
-from tests import documents
+from tests import documents, reports
 from tests.deployed import tell
 
 Capture = pytest.CaptureFixture[str]
@@ -30,15 +32,15 @@ def made_up(ranks: int) -> Report:
         *("s3:ListObjectsV2", "s3:GetObject", "s3:DeleteObjects", "lambda:Invoke"),
     ]
     counts = {name: random.randrange(10**6, 10**7) for name in operations}
-    return Report(
-        "ab" * 16,
-        ranks,
-        "hybrid",
-        "aws",
-        123.456,
-        Usage(counts, counts, counts, counts, {"sqs:ReceiveMessage": 1_234}),
-        10_240,
-        [Phases(1.0, 100.0 - rank % 7, 2.0, 20.0, 3.0) for rank in range(ranks)],
+    return reports.made_up(
+        job="ab" * 16,
+        ranks=ranks,
+        channel="hybrid",
+        cloud="aws",
+        seconds=123.456,
+        usage=Usage(counts, counts, counts, counts, {"sqs:ReceiveMessage": 1_234}),
+        memory_mb=10_240,
+        phases=[Phases(1.0, 100.0 - rank % 7, 2.0, 20.0, 3.0) for rank in range(ranks)],
         dropped={"duplicate": 12, "foreign job": 3},
         traffic=[
             (source, dest, 1_000_000, random.randrange(10**12))
@@ -135,6 +137,16 @@ def test_a_plan_is_shown_with_what_to_take(capsys: Capture, tmp_path: Path) -> N
     assert "only a run has a trace" in err
 
 
+def spoiled(document: Report | dict[str, Any], **values: object) -> str:
+    """The document as a file has it, with other values."""
+    told = document.to_dict() if isinstance(document, Report) else document
+    return json.dumps({**told, **values})
+
+
+PLAN = documents.plan(options=2, seed=1)
+PLAN_OPTION = PLAN["options"][0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -145,16 +157,21 @@ def test_a_plan_is_shown_with_what_to_take(capsys: Capture, tmp_path: Path) -> N
         ('{"kind": "picture"}', "is neither a report nor a plan"),
         ('{"kind": "run"}', "this is no report of a run: it has no 'job'"),
         ('{"kind": "plan"}', "this is no plan"),
+        (spoiled(made_up(2), simulation="x"), "'x' is no object with fields"),
+        (spoiled(made_up(2), dollars={"total": "x"}), "'x' is no number"),
+        (spoiled(PLAN, options=5), "this is no plan: 5 is no list"),
+        (spoiled(PLAN, options=[{**PLAN_OPTION, "seconds": "x"}]), "'x' is no number"),
     ],
-    ids=str,
+    ids=range(11),
 )
+@pytest.mark.parametrize("page", [(), ("--html", "page.html")], ids=["table", "page"])
 def test_a_wrong_file_is_a_sentence(
-    capsys: Capture, tmp_path: Path, text: str | None, message: str
+    capsys: Capture, tmp_path: Path, text: str | None, message: str, page: Sequence[str]
 ) -> None:
     path = tmp_path / "file"
     if text is not None:
         path.write_text(text, encoding="latin-1")
-    code, out, err = tell(capsys, "report", str(path))
+    code, out, err = tell(capsys, "report", str(path), *page)
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1

@@ -126,6 +126,8 @@ def test_a_script_that_fails_is_told_of(
         (["--channel", "direct", "script.py"], "invalid choice: 'direct'"),
         (["-n", "0", "script.py"], "cannot run 0 ranks"),
         (["--memory", "1", "script.py"], "ask for 128 to 10240"),
+        (["--region", "typo", "script.py"], "'typo' is no region of AWS"),
+        (["--region", "eu-nowhere-9", "script.py"], "no prices of eu-nowhere-9"),
         (["--json", "no/such/file", "script.py"], "there is no directory"),
     ],
 )

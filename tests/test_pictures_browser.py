@@ -22,7 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from serverless_dist.plan.pictures import write_html
 from serverless_dist.plan.pictures.numbers import seconds
 from tests import documents
-from tests.pages import HOSTILE, hostile
+from tests.pages import HOSTILE, hostile, read
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -121,7 +121,7 @@ def page(
     """Open the page of a document, once for all tests that look at it."""
     document = DOCUMENTS[request.param]()
     path = tmp_path_factory.mktemp("page") / "page.html"
-    write_html(document, path)
+    write_html(read(document), path)
     browser.set_window_size(1_280, 900)
     browser.get(path.as_uri())
     return Page(browser, document)

@@ -1,7 +1,6 @@
 """The figures of a report say what the report says."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +8,11 @@ import pytest
 from serverless_dist import Communicator, simulate
 from serverless_dist.comm import Phase
 from serverless_dist.plan.pictures.drawing import PHASES
+from serverless_dist.plan.pictures.numbers import money
+from serverless_dist.runtime.control import Phases
 from tests import documents
 from tests.pages import decoded, draw
+from tests.reports import made_up
 
 
 def test_every_kind_of_fault_is_told(tmp_path: Path) -> None:
@@ -40,10 +42,12 @@ def test_phases_are_those_of_a_report() -> None:
 
 def test_the_summary_gives_the_key_figures(tmp_path: Path) -> None:
     document = documents.report(ranks=4, rounds=2, seed=17)
-    document |= {"seconds": 12.5, "bytes": {"sent": 1_500_000, "received": 2_500}}
-    document["dollars"]["total"] = 0.00123
+    document["seconds"] = 12.5
+    document["bytes"]["sent_by"] = {"s3:PutObject": 1_500_000}
+    document["bytes"]["received_by"] = {"s3:GetObject": 2_500}
     summary = draw(document, tmp_path).texts["summary"]
-    for told in ("12.5 s", "$0.00123", "1,769 MB", "hybrid", "simulated", "us-east-1"):
+    assert money(document["dollars"]["total"]) in summary
+    for told in ("12.5 s", "1,769 MB", "hybrid", "simulated", "us-east-1"):
         assert told in summary
     for told in ("1.5 MB", "2.5 kB", f"{sum(document['requests'].values()):,}"):
         assert told in summary
@@ -159,14 +163,8 @@ def test_the_costs_are_bars_of_the_lines_the_dearest_first(tmp_path: Path) -> No
 
 
 def test_a_run_of_nothing_is_told_in_words(tmp_path: Path) -> None:
-    document = documents.report(ranks=1, rounds=1, seed=1, traced=False)
-    nothing: dict[str, Any] = {
-        "phases": [],
-        "traffic": [],
-        "lines": [],
-        "requests": {},
-        "billed": {},
-    }
-    page = draw({**document, **nothing, "simulation": None}, tmp_path)
-    assert page.figures == {}
+    report = made_up(phases=[Phases(0, 0, 0, 0)])
+    page = draw(report.to_dict(), tmp_path)
+    assert list(page.figures) == ["timeline"]
     assert "No rank has sent" in page.texts["traffic"]
+    assert "$0 in all" in page.texts["costs"]

@@ -134,9 +134,50 @@ def test_what_is_no_plan_is_refused(values: dict[str, str], problem: str) -> Non
         Plan.from_dict(values)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("strategy", None, "None is no text"),
+        ("ranks", 1.5, "a count in it is 1.5"),
+        ("seconds", "x", "'x' is no number"),
+        ("dollars", -1, "a number in it is -1"),
+        ("lines", 5, "5 is no object with fields"),
+        ("requests", {"s3:PutObject": []}, r"\[\] is no number"),
+        ("batch", {}, "{} is no number"),
+        ("is_on_frontier", "no", "'no' is neither true nor false"),
+        ("marks", "x", "'x' is no list"),
+        ("marks", ["dearest"], "'dearest' is not a valid Mark"),
+    ],
+)
+def test_an_option_of_which_a_field_is_wrong_is_refused(
+    name: str, value: object, problem: str
+) -> None:
+    with pytest.raises(UsageError, match=f"this is no option of a plan: {problem}"):
+        Option.from_dict({**SLOW.to_dict(), name: value})
+
+
 def test_an_option_with_a_field_missing_is_refused() -> None:
-    with pytest.raises(UsageError, match="no option of a plan"):
-        Option.from_dict({"name": "nameless"})
+    values = SLOW.to_dict()
+    del values["seconds"]
+    with pytest.raises(UsageError, match="no option of a plan: it has no 'seconds'"):
+        Option.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("title", 5, "5 is no text"),
+        ("question", [], r"\[\] is no object with fields"),
+        ("options", 5, "5 is no list"),
+        ("options", [5], "5 is no object with fields"),
+    ],
+)
+def test_a_plan_of_which_a_field_is_wrong_is_refused(
+    name: str, value: object, problem: str
+) -> None:
+    plan = Plan("title", {}, "us-east-1", "us-east-1", (SLOW,))
+    with pytest.raises(UsageError, match=f"this is no .*: {problem}"):
+        Plan.from_dict({**plan.to_dict(), name: value})
 
 
 def test_a_digest_keeps_the_best_of_each_strategy_and_the_nearest_impossible() -> None:

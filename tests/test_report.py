@@ -20,6 +20,7 @@ from serverless_dist.testing import HandClock
 from serverless_dist.transport import Message
 from serverless_dist.transport.queues import QueueTransport
 from serverless_dist.wire import JobKey
+from tests.reports import made_up
 
 # What AWS's pages say for us-east-1, in dollars for a million; read 2026-11.
 #   sns/pricing: "Standard topics: API requests $0.50 per million", a request being
@@ -136,11 +137,22 @@ def test_a_report_is_read_back_as_it_was_written() -> None:
     assert (report.region, report.priced_in) == ("xx-nowhere-1", "us-east-1")
     written = json.dumps(report.to_dict())
     again = Report.from_dict(json.loads(written))
+    assert again == report
     assert json.dumps(again.to_dict()) == written
-    assert again.phases == report.phases
-    assert again.dollars == report.dollars
-    assert again.usage == report.usage
     assert json.loads(written)["kind"] == "run"
+    assert Report.from_dict(json.loads(json.dumps(MADE_UP.to_dict()))) == MADE_UP
+
+
+def test_prices_of_what_was_not_used_are_read_back_as_well() -> None:
+    def send(comm: Communicator) -> None:
+        if comm.rank == 0:
+            comm.send(b"x", 1)
+        else:
+            comm.recv()
+
+    report = sd.run(send, ranks=2, channel="queue").report
+    assert len(report.lines) < len(report.prices)
+    assert Report.from_dict(report.to_dict()).prices == report.prices
 
 
 def spoiled(report: Report, *place: str | int, value: object) -> dict[str, Any]:
@@ -155,17 +167,17 @@ def spoiled(report: Report, *place: str | int, value: object) -> dict[str, Any]:
     return dict(whole)
 
 
-MADE_UP = Report(
-    "abc",
-    2,
-    "queue",
-    "aws",
-    1.5,
-    Usage({"sqs:ReceiveMessage": 3}, {"sqs:ReceiveMessage": 4}),
-    1_024,
-    [Phases(1, 2, 3, 4, 5), Phases(0, 0, 0, 0)],
+MADE_UP = made_up(
+    job="abc",
+    ranks=2,
+    cloud="aws",
+    seconds=1.5,
+    usage=Usage({"sqs:ReceiveMessage": 3}, {"sqs:ReceiveMessage": 4}),
+    memory_mb=1_024,
+    phases=[Phases(1, 2, 3, 4, 5), Phases(0, 0, 0, 0)],
     dropped={"duplicate": 2},
     traffic=[(0, 1, 2, 30)],
+    simulation={"profile": "mine", "seed": 2**70, "compute": "given", "throttled": {}},
 )
 
 
@@ -180,14 +192,28 @@ MADE_UP = Report(
         (("seconds",), -1, "a number in it is -1"),
         (("ranks",), 1.5, "a count in it is 1.5"),
         (("ranks",), 3, "phases of 2 of 3 ranks"),
-        (("requests",), [], "no attribute 'items'"),
+        (("job",), 5, "5 is no text"),
+        (("ranks",), 2**60, f"a count in it is {2**60}"),
+        (("seconds",), 10**400, "a number in it is 1000"),
+        (("requests",), [], "[] is no object with fields"),
+        (("dollars",), {"total": "x"}, "'x' is no number"),
+        (("dollars", "total"), 7, "it says $7, but its counts and prices make $0.0002"),
+        (("prices",), None, "it has no 'prices'"),
+        (("prices", "lambda:GB-second"), None, "no price for lambda:GB-second"),
+        (("billed",), {"tea:Cup": 0}, "no price for tea:Cup"),
+        (("simulation",), "x", "'x' is no object with fields"),
+        (("simulation", "seed"), "x", "'x' is no number"),
+        (("simulation", "throttled"), 3, "3 is no object with fields"),
         (("billed", "sqs:ReceiveMessage"), -2, "a number in it is -2"),
         (("billed", "s3:SelectObject"), 1, "no price for s3:SelectObject"),
         (("phases", 0, "load"), None, "it has no 'load'"),
-        (("traffic", 0), [0, 1], "not enough values"),
+        (("phases", 1, "rank"), 0, "the phases of rank 1 are said to be those of 0"),
+        (("traffic",), 5, "5 is no list"),
+        (("traffic", 0), [0, 1], "[0, 1] is no source, dest, messages and bytes"),
         (("traffic", 0, 1), 2, "it names rank 2"),
         (("timeline",), [{"rank": 5, "spans": []}], "it names rank 5"),
         (("timeline",), [{"rank": 0, "spans": [["nap", 0, 1]]}], "'nap' is not a"),
+        (("timeline",), [{"rank": 0, "spans": [["wait"]]}], "['wait'] is no phase,"),
     ],
     ids=str,
 )
@@ -205,7 +231,7 @@ def test_a_printed_report_is_a_few_lines_to_read() -> None:
     text = str(MADE_UP)
     assert (
         text.splitlines()[0]
-        == "2 ranks, queue channel, aws cloud, us-east-1: 1.50 s, $0.000252"
+        == "2 ranks, queue channel, simulated, us-east-1: 1.50 s, $0.000252"
     )
     assert "requests: 3 sqs" in text
     assert "2 messages dropped" in text

@@ -8,18 +8,18 @@ import pytest
 
 import serverless_dist as sd
 from serverless_dist import Communicator, Report, UsageError
-from serverless_dist.cloud import Usage
 from serverless_dist.comm import Phase, Span
 from serverless_dist.runtime.control import Phases
 from serverless_dist.runtime.timeline import trace_events, write_trace
+from tests import reports
 
 
 def made_up(*timelines: list[Span]) -> Report:
     size = len(timelines)
-    phases = [Phases(0, 0, 0, 0)] * size
-    timeline = dict(enumerate(timelines))
-    return Report(
-        "f00", size, "queue", "local", 9.0, Usage(), 1_769, phases, timelines=timeline
+    return reports.made_up(
+        ranks=size,
+        phases=[Phases(0, 0, 0, 0)] * size,
+        timelines=dict(enumerate(timelines)),
     )
 
 

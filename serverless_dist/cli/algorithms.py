@@ -1,7 +1,6 @@
 """``serverless-dist algorithms``: what each way to do a collective would take."""
 
 import argparse
-import json
 import os
 import re
 from decimal import Decimal
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from serverless_dist.cli.options import check_writable
+from serverless_dist.cli.options import check_writable, write_json
 from serverless_dist.comm.algorithms import CANDIDATES, Algorithm, candidates, choose
 from serverless_dist.errors import UsageError
 from serverless_dist.runtime.channels import CHANNELS
@@ -68,7 +67,7 @@ def run_command(options: argparse.Namespace) -> None:
     check_writable(options.json)
     summary = _summary(options, parse_size(options.bytes))
     if options.json:
-        options.json.write_text(json.dumps(summary, indent=2) + "\n")
+        write_json(options.json, summary)
     _print(Console(), summary)
 
 

@@ -1,7 +1,6 @@
 """``serverless-dist calibrate``: measure how long a cloud takes, for simulations."""
 
 import argparse
-import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from serverless_dist.cli.display import progress_bar
-from serverless_dist.cli.options import check_writable, config_of
+from serverless_dist.cli.options import check_writable, config_of, write_json
 from serverless_dist.cli.places import add_place_options
 from serverless_dist.cloud.latency import US_EAST_1, Latency, Profile
 from serverless_dist.runtime.bill import DEFAULT_REGION, prices_near
@@ -32,8 +31,8 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     """Give the parser the command's options."""
     parser.description = (
         "Measure how long the services of a deployment take, by two ranks in its"
-        " functions, and write a profile for simulate and plan. What it costs, some"
-        " cents at most, is said before and after."
+        " functions, and write a profile for simulate and plan. What it costs, about"
+        " a cent with the default samples, is said before and after."
     )
     add = parser.add_argument
     add("--cloud", choices=CLOUDS, default=CLOUDS[0], help="what (default: aws)")
@@ -66,7 +65,7 @@ def run_command(options: argparse.Namespace) -> None:
         Console(highlight=False).print(f"This costs about ${dollars:.4f}.")
     with progress_bar("Measuring") as watch:
         found = calibrate(options.cloud, config, options.samples, on_progress=watch)
-    options.output.write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+    write_json(options.output, found.to_dict())
     _print(found, options.output)
 
 

@@ -47,8 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``serverless-dist`` with these arguments; return the exit code."""
     _open_standard_descriptors()
     given = sys.argv[1:] if arguments is None else arguments
-    options = _parser(given).parse_args(given)
+    options = argparse.Namespace(debug="--debug" in given)
     try:
+        options = _parser(given).parse_args(given)
         with _ended_by_signals():
             options.command(options)
     except KeyboardInterrupt:

@@ -3,17 +3,23 @@
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from serverless_dist.cloud.latency import US_EAST_1
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
+from serverless_dist.plan.options import Plan
+from serverless_dist.runtime.bill import DEFAULT_REGION
 from serverless_dist.runtime.channels import CHANNELS
 from serverless_dist.runtime.clouds import CLOUDS
 from serverless_dist.runtime.report import Report
 from serverless_dist.runtime.timeline import write_trace
+
+DEFAULT_REGION_HELP = f"default: AWS_REGION, else {DEFAULT_REGION}"
+"""Whose prices are taken if nobody says."""
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +82,57 @@ def write_results(
         What else belongs into the report's file.
     """
     if options.json:
-        values = {**more, **report.to_dict()}
-        options.json.write_text(json.dumps(values, indent=2) + "\n")
+        write_json(options.json, {**more, **report.to_dict()})
     if options.trace:
         write_trace(report, options.trace)
+
+
+def add_plan_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that plans takes."""
+    add = parser.add_argument
+    add("--profile", default=US_EAST_1.name, help="latencies: a name or a file")
+    add("--region", help=f"whose prices ({DEFAULT_REGION_HELP})")
+    add("--json", type=Path, metavar="FILE", help="write the plan to FILE")
+    add("--html", type=Path, metavar="FILE", help="write the plan as a page")
+    add("--debug", action="store_true", help="show the traceback of an error")
+
+
+def write_plan(options: argparse.Namespace, make: Callable[[], Plan]) -> None:
+    """Make a plan, print it, and write the files that are asked for.
+
+    Parameters
+    ----------
+    options
+        What `add_plan_options` has added.
+    make
+        Makes the plan, once it is known that the files can be written.
+    """
+    # Runs do without this library, which takes long to import.
+    from rich.console import Console
+
+    from serverless_dist.cli.plan_table import print_plan
+
+    check_writable(options.json)
+    check_writable(options.html)
+    plan = make()
+    if options.json:
+        write_json(options.json, plan.to_dict())
+    print_plan(Console(), plan)
+    write_page(options.html, plan)
+
+
+def write_page(path: Path | None, document: Report | Plan) -> None:
+    """Write a page with pictures if a file is given."""
+    if path is not None:
+        # Only this needs plotly, which takes half a second to import.
+        from serverless_dist.plan.pictures import write_html
+
+        write_html(document, path)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write values that JSON knows, for programs and for people."""
+    path.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def check_writable(path: Path | None) -> None:

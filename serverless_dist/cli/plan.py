@@ -1,18 +1,12 @@
 """``serverless-dist plan``: what something would take on AWS, before it is run."""
 
 import argparse
-import json
-from pathlib import Path
-
-from rich.console import Console
 
 from serverless_dist.cli import plan_infer
 from serverless_dist.cli.algorithms import parse_size
-from serverless_dist.cli.options import check_writable
-from serverless_dist.cli.plan_table import print_plan
-from serverless_dist.cloud.latency import US_EAST_1, load_profile
+from serverless_dist.cli.options import add_plan_options, write_plan
+from serverless_dist.cloud.latency import load_profile
 from serverless_dist.cloud.limits import LAMBDA_MEMORY_MB, VCPU_MEMORY_MB
-from serverless_dist.cloud.prices import load_prices
 from serverless_dist.comm.algorithms import CANDIDATES
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
@@ -22,6 +16,7 @@ from serverless_dist.plan.collectives import (
     plan_collective,
 )
 from serverless_dist.plan.options import Plan
+from serverless_dist.runtime.bill import strict_prices
 
 _MAX_RANKS = 100_000
 
@@ -56,8 +51,6 @@ def _set_up_collective(parser: argparse.ArgumentParser) -> None:
     )
     add("--objects", action="store_true", help="data are objects, not arrays")
     add("--channel", choices=SERVICES, help="only this one (default: all)")
-    add("--profile", default=US_EAST_1.name, help="latencies: a name or a file")
-    add("--region", help="whose prices (default: AWS_REGION)")
     add(
         "--memory",
         type=int,
@@ -66,33 +59,20 @@ def _set_up_collective(parser: argparse.ArgumentParser) -> None:
         help=f"of a function (default: {VCPU_MEMORY_MB}, one vCPU)",
     )
     add("--seed", type=int, default=0, metavar="N", help="of chance (default: 0)")
-    add("--json", type=Path, metavar="FILE", help="write the plan to FILE")
-    add("--html", type=Path, metavar="FILE", help="write the plan as a page")
-    add("--debug", action="store_true", help="show the traceback of an error")
+    add_plan_options(parser)
     parser.set_defaults(command=run_command)
 
 
 def run_command(options: argparse.Namespace) -> None:
     """Plan a collective, and show and write as asked."""
-    check_writable(options.json)
-    check_writable(options.html)
-    plan = _plan(options)
-    if options.json:
-        options.json.write_text(json.dumps(plan.to_dict(), indent=1) + "\n")
-    print_plan(Console(), plan)
-    if options.html:
-        # Only this needs plotly, which takes half a second to import.
-        from serverless_dist.plan.pictures import write_html
-
-        write_html(plan.to_dict(), options.html)
+    write_plan(options, lambda: _plan(options))
 
 
 def _plan(options: argparse.Namespace) -> Plan:
     _check(options)
-    region = options.region or Config.from_env().region or US_EAST_1.name
     given = Circumstances(
         profile=load_profile(options.profile),
-        prices=load_prices(region),
+        prices=strict_prices(options.region or Config.from_env().region),
         memory_mb=options.memory,
         seed=options.seed,
         objects=options.objects,

@@ -1,17 +1,12 @@
 """``serverless-dist plan infer``: ways to infer, with seconds and dollars."""
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from rich.console import Console
-
-from serverless_dist.cli.options import check_writable
-from serverless_dist.cli.plan_table import print_plan
-from serverless_dist.cloud.latency import US_EAST_1, load_profile
-from serverless_dist.cloud.prices import load_prices
+from serverless_dist.cli.options import add_plan_options, write_plan
+from serverless_dist.cloud.latency import load_profile
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.inference.activity import challenge_shape, read_shape
@@ -29,6 +24,7 @@ from serverless_dist.plan.inference import (
     published_options,
 )
 from serverless_dist.plan.options import Option, Plan
+from serverless_dist.runtime.bill import strict_prices
 
 T = TypeVar("T")
 
@@ -64,12 +60,8 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         "--warm", dest="is_cold", action="store_false", help="all are there already"
     )
     add("--edges-per-second", type=float, metavar="R", help="what one vCPU multiplies")
-    add("--profile", default=US_EAST_1.name, help="latencies: a name or a file")
-    add("--region", help="whose prices (default: AWS_REGION)")
     add("--all", action="store_true", help="every option, not only those worth a look")
-    add("--json", type=Path, metavar="FILE", help="write the plan to FILE")
-    add("--html", type=Path, metavar="FILE", help="write the plan as a page")
-    add("--debug", action="store_true", help="show the traceback of an error")
+    add_plan_options(parser)
     parser.set_defaults(command=run_command)
 
 
@@ -84,29 +76,17 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> None:
     """Plan, and show and write as asked."""
-    check_writable(options.json)
-    check_writable(options.html)
-    plan = _plan(options)
-    if not options.all:
-        plan = digest(plan)
-    if options.json:
-        options.json.write_text(json.dumps(plan.to_dict(), indent=1) + "\n")
-    print_plan(Console(), plan)
-    if options.html:
-        # Only this needs plotly, which takes half a second to import.
-        from serverless_dist.plan.pictures import write_html
-
-        write_html(plan.to_dict(), options.html)
+    write_plan(options, lambda: _plan(options))
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    prices = load_prices(options.region or Config.from_env().region or US_EAST_1.name)
+    prices = strict_prices(options.region or Config.from_env().region)
     shape = _shape(options)
     search = _search(options)
     others: tuple[Option, ...] = ()
     if not options.activity and not options.strategy:
         others = published_options(load_published(), shape, prices)
-    return plan_inference(
+    plan = plan_inference(
         shape,
         prices,
         profile=load_profile(options.profile),
@@ -117,6 +97,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         within=options.within,
         budget=options.budget,
     )
+    return plan if options.all else digest(plan)
 
 
 def _shape(options: argparse.Namespace) -> Shape:

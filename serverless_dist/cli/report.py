@@ -8,8 +8,10 @@ from typing import Any
 from rich.console import Console
 
 from serverless_dist.cli.display import print_report
-from serverless_dist.cli.options import check_writable
+from serverless_dist.cli.options import check_writable, write_page
+from serverless_dist.cli.plan_table import print_plan
 from serverless_dist.errors import UsageError
+from serverless_dist.plan.options import Plan
 from serverless_dist.runtime import Report
 from serverless_dist.runtime.timeline import write_trace
 
@@ -34,16 +36,13 @@ def run_command(options: argparse.Namespace) -> None:
     check_writable(options.html)
     check_writable(options.trace)
     if document["kind"] == "plan":
-        _show_plan(document, options)
+        shown: Plan | Report = _show_plan(document, options)
     else:
-        report = Report.from_dict(document)
+        shown = report = Report.from_dict(document)
         print_report(Console(), report)
         if options.trace:
             write_trace(report, options.trace)
-    if options.html:
-        from serverless_dist.plan.pictures import write_html
-
-        write_html(document, options.html)
+    write_page(options.html, shown)
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -65,11 +64,10 @@ def read_document(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def _show_plan(document: dict[str, Any], options: argparse.Namespace) -> None:
+def _show_plan(document: dict[str, Any], options: argparse.Namespace) -> Plan:
     if options.trace:
         msg = f"{options.file} is a plan, and only a run has a trace"
         raise UsageError(msg)
-    from serverless_dist.cli.plan_table import print_plan
-    from serverless_dist.plan.options import Plan
-
-    print_plan(Console(), Plan.from_dict(document))
+    plan = Plan.from_dict(document)
+    print_plan(Console(), plan)
+    return plan

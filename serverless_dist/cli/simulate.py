@@ -1,7 +1,6 @@
 """``serverless-dist simulate``: a script as ranks of a simulated cloud."""
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +8,21 @@ from pathlib import Path
 from rich.console import Console
 
 from serverless_dist.cli.display import print_report
-from serverless_dist.cli.options import check_writable
+from serverless_dist.cli.options import (
+    DEFAULT_REGION_HELP,
+    check_results,
+    check_writable,
+    write_page,
+    write_results,
+)
 from serverless_dist.cloud.latency import US_EAST_1
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.integrations.mpi_scripts import install
+from serverless_dist.runtime.bill import strict_prices
 from serverless_dist.runtime.simulated_job import Compute
 from serverless_dist.runtime.simulated_scripts import run_as_main
 from serverless_dist.runtime.simulation import simulate
-from serverless_dist.runtime.timeline import write_trace
 
 _CHANNELS = ("queue", "object", "hybrid")
 
@@ -39,7 +44,7 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         help="what the cloud is like: a name, or a file of `serverless-dist calibrate`"
         f" (default: {US_EAST_1.name})",
     )
-    add("--region", help="whose prices to reckon with (default: us-east-1)")
+    add("--region", help=f"whose prices to reckon with ({DEFAULT_REGION_HELP})")
     add("--memory", type=int, metavar="MB", help="of the function (default: 1769)")
     add(
         "--compute",
@@ -65,8 +70,10 @@ def run_command(options: argparse.Namespace) -> None:
     if not path.is_file():
         msg = f"there is no script {options.script}"
         raise UsageError(msg)
-    for file in (options.json, options.trace, options.html):
-        check_writable(file)
+    check_results(options)
+    check_writable(options.html)
+    config = _config(options)
+    strict_prices(config.region)
     install()
     sys.argv = [options.script, *options.arguments]
     sys.path.insert(0, str(path.resolve().parent))
@@ -76,21 +83,15 @@ def run_command(options: argparse.Namespace) -> None:
         ranks=options.ranks,
         channel=options.channel,
         timeout=options.timeout,
-        config=_config(options),
+        config=config,
         seed=options.seed,
         profile=options.profile,
         compute=options.compute,
         warm=options.warm,
         trace=bool(options.trace or options.html),
     )
-    if options.json:
-        options.json.write_text(json.dumps(results.report.to_dict()) + "\n")
-    if options.trace:
-        write_trace(results.report, options.trace)
-    if options.html:
-        from serverless_dist.plan.pictures import write_html
-
-        write_html(results.report.to_dict(), options.html)
+    write_results(options, results.report, more={})
+    write_page(options.html, results.report)
     print_report(Console(stderr=True), results.report)
 
 

@@ -16,6 +16,18 @@ from enum import StrEnum
 from typing import Any
 
 from serverless_dist.errors import UsageError
+from serverless_dist.runtime.documents import (
+    count,
+    counts,
+    fields_of,
+    finite,
+    listed,
+    number,
+    numbers,
+    reading,
+    text,
+    truth,
+)
 
 RULE = "the least seconds x dollars: halving the time is worth doubling the price"
 """What is recommended where neither a deadline nor a budget is given."""
@@ -99,21 +111,32 @@ class Option:
         Raises
         ------
         UsageError
-            A field is missing, or a mark is unknown.
+            A field is missing, or is not what it should be.
         """
-        known = {each.name for each in fields(cls)} - {"choices"}
-        given = {name: value for name, value in values.items() if name in known}
-        chosen = {
-            name: value
-            for name, value in values.items()
-            if name not in known and name != "is_feasible"
-        }
-        try:
-            given["marks"] = tuple(Mark(mark) for mark in given.get("marks", ()))
-            return cls(**given, choices=chosen)
-        except (TypeError, ValueError) as error:
-            msg = f"this is no option of a plan: {error}"
-            raise UsageError(msg) from error
+        with reading("this is no option of a plan"):
+            known = {each.name for each in fields(cls)} | {"is_feasible"}
+            given = fields_of(values)
+            channel, reason = given["channel"], given["reason"]
+            return cls(
+                name=text(given["name"]),
+                strategy=text(given["strategy"]),
+                channel=None if channel is None else text(channel),
+                ranks=count(given["ranks"]),
+                memory_mb=count(given["memory_mb"]),
+                seconds=number(given["seconds"]),
+                dollars=number(given["dollars"]),
+                lines=numbers(given["lines"]),
+                requests=counts(given["requests"]),
+                choices={
+                    name: value if isinstance(value, str) else finite(value)
+                    for name, value in given.items()
+                    if name not in known
+                },
+                reason=None if reason is None else text(reason),
+                is_on_frontier=truth(given["is_on_frontier"]),
+                marks=tuple(map(Mark, listed(given["marks"]))),
+                why=text(given["why"]),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +194,19 @@ class Plan:
         Raises
         ------
         UsageError
-            It is no plan, or a field is missing.
+            It is no plan, a field is missing, or is not what it should be.
         """
         if values.get("kind") != "plan":
             msg = f"this is no plan: its kind is {values.get('kind')!r}, not 'plan'"
             raise UsageError(msg)
-        try:
-            given = {each.name: values[each.name] for each in fields(cls)}
-        except KeyError as error:
-            msg = f"this is no plan: it has no {error}"
-            raise UsageError(msg) from error
-        given["options"] = tuple(Option.from_dict(each) for each in given["options"])
-        return cls(**given)
+        with reading("this is no plan"):
+            return cls(
+                title=text(values["title"]),
+                question=fields_of(values["question"]),
+                region=text(values["region"]),
+                profile=text(values["profile"]),
+                options=tuple(map(Option.from_dict, listed(values["options"]))),
+            )
 
 
 def judge(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serverless_dist.cloud.prices import US_EAST_1, Prices, load_prices, price_of
-from serverless_dist.errors import UsageError
+from serverless_dist.errors import DataFileError, UsageError
 
 COMPUTING = "lambda:GB-second"
 DEFAULT_REGION = US_EAST_1.region
@@ -58,13 +58,39 @@ class Line:
 def prices_near(region: str) -> Prices:
     """Return the prices of a region; of `DEFAULT_REGION` where nobody knows them.
 
+    Raises
+    ------
+    DataFileError
+        The file of the region's prices is not what was written.
+
+    Examples
+    --------
     >>> prices_near("eu-nowhere-9").region
     'us-east-1'
     """
     try:
         return load_prices(region)
+    except DataFileError:
+        raise
     except UsageError:
         return US_EAST_1
+
+
+def strict_prices(region: str | None) -> Prices:
+    """Return the prices of a region that was asked for; None: of `DEFAULT_REGION`.
+
+    Raises
+    ------
+    UsageError
+        There are no prices of that region.
+
+    Examples
+    --------
+    >>> strict_prices("typo")
+    Traceback (most recent call last):
+    serverless_dist.errors.UsageError: 'typo' is no region of AWS: write it as us-east-1
+    """
+    return load_prices(region or DEFAULT_REGION)
 
 
 def unit_prices(prices: Prices) -> dict[str, float]:

@@ -1,18 +1,28 @@
 """What a run took."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isclose
 from statistics import median
 from typing import Any
 
 from serverless_dist.cloud import Usage
-from serverless_dist.cloud.prices import US_EAST_1
 from serverless_dist.comm import Phase, Span
-from serverless_dist.errors import UsageError
-from serverless_dist.runtime.bill import SERVICES, Line, bill, by_service, unit_prices
+from serverless_dist.runtime.bill import COMPUTING, SERVICES, Line, bill, by_service
 from serverless_dist.runtime.control import Phases
+from serverless_dist.runtime.documents import (
+    count,
+    counts,
+    fields_of,
+    finite,
+    listed,
+    number,
+    numbers,
+    reading,
+    text,
+    whole,
+)
 
 KIND = "run"
 """What the JSON of a report says that it is."""
@@ -22,11 +32,7 @@ Pair = tuple[int, int, int, int]
 """
 
 
-def _default_prices() -> Mapping[str, float]:
-    return unit_prices(US_EAST_1)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Requests, bytes, dollars and seconds of one run.
 
@@ -63,8 +69,9 @@ class Report:
         When each rank did what, in seconds since the run's start, if that was asked
         for. The clocks of two machines differ by milliseconds.
     simulation
-        What was assumed, if the run was simulated: profile, seed, and where the
-        seconds of computing are from; None if it was real.
+        What was assumed, if the run was simulated: profile, seed, where the seconds
+        of computing are from, and how often which requests were throttled; None if it
+        was real.
     """
 
     job: str
@@ -75,14 +82,14 @@ class Report:
     usage: Usage
     memory_mb: int
     phases: Sequence[Phases]
-    started: float = 0.0
-    region: str = US_EAST_1.region
-    priced_in: str = US_EAST_1.region
-    prices: Mapping[str, float] = field(default_factory=_default_prices, repr=False)
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    traffic: Sequence[Pair] = field(default=(), repr=False)
-    timelines: Mapping[int, Sequence[Span]] = field(default_factory=dict, repr=False)
-    simulation: Mapping[str, Any] | None = None
+    started: float
+    region: str
+    priced_in: str
+    prices: Mapping[str, float] = field(repr=False)
+    dropped: Mapping[str, int]
+    traffic: Sequence[Pair] = field(repr=False)
+    timelines: Mapping[int, Sequence[Span]] = field(repr=False)
+    simulation: Mapping[str, Any] | None
 
     def __str__(self) -> str:
         return "\n".join(_sentences(self))
@@ -126,6 +133,7 @@ class Report:
             },
             "dollars": by_service(lines),
             "priced_in": self.priced_in,
+            "prices": dict(self.prices),
             "lines": [{**asdict(line), "dollars": line.dollars} for line in lines],
             "retries": _sorted(usage.retries),
             "dropped": _sorted(self.dropped),
@@ -148,48 +156,44 @@ class Report:
     def from_dict(cls, values: Mapping[str, Any]) -> "Report":
         """Return the report that `to_dict` has written.
 
-        The dollars are reckoned anew, with the prices that are written there.
+        What follows from other values, as the dollars, is reckoned anew.
 
         Raises
         ------
         UsageError
-            It is no report.
+            It is no report, or its parts contradict one another.
         """
-        try:
+        with reading("this is no report of a run"):
             if values["kind"] != KIND:
                 msg = f"it is of the kind {values['kind']!r}"
                 raise ValueError(msg)
             report = cls(
-                job=str(values["job"]),
-                ranks=_count(values["ranks"]),
-                channel=str(values["channel"]),
-                cloud=str(values["cloud"]),
-                seconds=_number(values["seconds"]),
+                job=text(values["job"]),
+                ranks=count(values["ranks"]),
+                channel=text(values["channel"]),
+                cloud=text(values["cloud"]),
+                seconds=number(values["seconds"]),
                 usage=_usage(values),
-                memory_mb=_count(values["memory_mb"]),
-                phases=[_phases(each) for each in values["phases"]],
-                started=_number(values["started"]),
-                region=str(values["region"]),
-                priced_in=str(values["priced_in"]),
-                prices={
-                    line["item"]: _number(line["price"]) for line in values["lines"]
-                },
-                dropped=_counts(values["dropped"]),
-                traffic=[_pair(pair) for pair in values["traffic"]],
-                timelines=dict(map(_timeline, values["timeline"])),
-                simulation=values["simulation"],
+                memory_mb=count(values["memory_mb"]),
+                phases=_all_phases(listed(values["phases"])),
+                started=number(values["started"]),
+                region=text(values["region"]),
+                priced_in=text(values["priced_in"]),
+                prices=numbers(values["prices"]),
+                dropped=counts(values["dropped"]),
+                traffic=list(map(_pair, listed(values["traffic"]))),
+                timelines=dict(map(_timeline, listed(values["timeline"]))),
+                simulation=_simulation(values["simulation"]),
             )
             report.check()
-        except UsageError:
-            raise
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            what = f"it has no {error}" if isinstance(error, KeyError) else error
-            msg = f"this is no report of a run: {what}"
-            raise UsageError(msg) from error
+            _check_total(report, number(fields_of(values["dollars"])["total"]))
         return report
 
     def check(self) -> None:
         """Raise a `ValueError` if its parts contradict one another."""
+        if not self.ranks:
+            msg = "it is of 0 ranks"
+            raise ValueError(msg)
         if len(self.phases) != self.ranks:
             msg = f"it has the phases of {len(self.phases)} of {self.ranks} ranks"
             raise ValueError(msg)
@@ -198,80 +202,90 @@ class Report:
         if strangers:
             msg = f"it names rank {strangers[0]}, but has {self.ranks} ranks"
             raise ValueError(msg)
-        if unpriced := sorted(self.usage.billed.keys() - self.prices.keys()):
+        billed = {*self.usage.billed, COMPUTING}
+        if unpriced := sorted(billed - self.prices.keys()):
             msg = f"it has no price for {unpriced[0]}"
+            raise ValueError(msg)
+        others = sorted(i for i in billed if i.partition(":")[0] not in SERVICES)
+        if others:
+            msg = f"nobody bills {others[0]}: a service is one of {', '.join(SERVICES)}"
             raise ValueError(msg)
 
 
-def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items()))
+def _sorted(values: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(values.items()))
 
 
-def _finite(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        msg = f"{value!r} is no number"
-        raise TypeError(msg)
-    if not math.isfinite(value):
-        msg = f"a number in it is {value}"
+def _check_total(report: Report, written: float) -> None:
+    total = report.dollars["total"]
+    if not isclose(total, written, rel_tol=1e-6, abs_tol=1e-12):
+        msg = f"it says ${written:g}, but its counts and prices make ${total:g}"
         raise ValueError(msg)
-    return float(value)
-
-
-def _number(value: object) -> float:
-    number = _finite(value)
-    if number < 0:
-        msg = f"a number in it is {value}"
-        raise ValueError(msg)
-    return number
-
-
-def _count(value: object) -> int:
-    number = _number(value)
-    if number != int(number):
-        msg = f"a count in it is {value}"
-        raise ValueError(msg)
-    return int(number)
-
-
-def _counts(values: Mapping[str, object]) -> dict[str, int]:
-    return {str(name): _count(value) for name, value in values.items()}
 
 
 def _usage(values: Mapping[str, Any]) -> Usage:
+    size = fields_of(values["bytes"])
     return Usage(
-        requests=_counts(values["requests"]),
-        billed=_counts(values["billed"]),
-        sent=_counts(values["bytes"]["sent_by"]),
-        received=_counts(values["bytes"]["received_by"]),
-        retries=_counts(values["retries"]),
+        requests=counts(values["requests"]),
+        billed=counts(values["billed"]),
+        sent=counts(size["sent_by"]),
+        received=counts(size["received_by"]),
+        retries=counts(values["retries"]),
     )
 
 
-def _phases(values: Mapping[str, object]) -> Phases:
-    return Phases(**{phase.value: _number(values[phase.value]) for phase in Phase})
+def _all_phases(rows: Sequence[object]) -> Sequence[Phases]:
+    phases = []
+    for rank, row in enumerate(rows):
+        told = fields_of(row)
+        if count(told["rank"]) != rank:
+            msg = f"the phases of rank {rank} are said to be those of {told['rank']}"
+            raise ValueError(msg)
+        phases.append(Phases(**{p.value: number(told[p.value]) for p in Phase}))
+    return phases
 
 
-def _pair(values: Sequence[object]) -> Pair:
-    source, dest, messages, nbytes = map(_count, values)
+def _pair(values: object) -> Pair:
+    if len(pair := listed(values)) != len(("source", "dest", "messages", "bytes")):
+        msg = f"{values!r} is no source, dest, messages and bytes"
+        raise ValueError(msg)
+    source, dest, messages, nbytes = map(count, pair)
     return source, dest, messages, nbytes
 
 
-def _timeline(values: Mapping[str, Any]) -> tuple[int, Sequence[Span]]:
-    spans = [
-        # By its own clock a rank may have begun before the run.
-        (Phase(phase), _finite(start), _finite(stop))
-        for phase, start, stop in values["spans"]
-    ]
-    return _count(values["rank"]), spans
+def _timeline(row: object) -> tuple[int, Sequence[Span]]:
+    values = fields_of(row)
+    return count(values["rank"]), [_span(each) for each in listed(values["spans"])]
+
+
+def _span(values: object) -> Span:
+    if len(span := listed(values)) != len(("phase", "start", "stop")):
+        msg = f"{values!r} is no phase, start and stop"
+        raise ValueError(msg)
+    phase, start, stop = span
+    # By its own clock a rank may have begun before the run.
+    return Phase(phase), finite(start), finite(stop)
+
+
+def _simulation(value: object) -> Mapping[str, Any] | None:
+    if value is None:
+        return None
+    values = fields_of(value)
+    return {
+        "profile": text(values["profile"]),
+        "seed": whole(values["seed"]),
+        "compute": text(values["compute"]),
+        "throttled": counts(values["throttled"]),
+    }
 
 
 def _sentences(report: Report) -> Sequence[str]:
     kind = "simulated" if report.simulation is not None else f"{report.cloud} cloud"
     ranks = "1 rank" if report.ranks == 1 else f"{report.ranks:,} ranks"
     spent = report.dollars
-    counts: Counter[str] = Counter()
-    for item, count in report.usage.requests.items():
-        counts[item.partition(":")[0]] += count
+    requests: Counter[str] = Counter()
+    for item, times in report.usage.requests.items():
+        requests[item.partition(":")[0]] += times
     usage = report.usage
     medians = {
         phase: median(getattr(each, phase) for each in report.phases) for phase in Phase
@@ -281,7 +295,8 @@ def _sentences(report: Report) -> Sequence[str]:
     return [
         f"{heading}: {report.seconds:.2f} s, ${spent['total']:.6f}",
         "dollars: " + ", ".join(f"{name} {spent[name]:.6f}" for name in SERVICES),
-        "requests: " + ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items())),
+        "requests: "
+        + ", ".join(f"{n:,} {name}" for name, n in sorted(requests.items())),
         f"bytes: {usage.bytes_sent:,} sent, {usage.bytes_received:,} received",
         f"faults: {retried:,} requests retried, {dropped:,} messages dropped",
         "median rank: " + ", ".join(f"{p} {s:.2f} s" for p, s in medians.items()),

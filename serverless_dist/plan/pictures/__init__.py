@@ -12,41 +12,15 @@ that, the page forbids the browser to load anything and to run any script but it
 which it names by their hashes.
 """
 
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from serverless_dist.errors import UsageError
-
-_NEEDED = {
-    "run": [
-        "job",
-        "ranks",
-        "channel",
-        "cloud",
-        "region",
-        "seconds",
-        "memory_mb",
-        "requests",
-        "bytes",
-        "gb_seconds",
-        "dollars",
-        "priced_in",
-        "lines",
-        "retries",
-        "dropped",
-        "phases",
-        "traffic",
-        "timeline",
-        "simulation",
-    ],
-    "plan": ["title", "question", "region", "profile", "options"],
-}
-_HOMES = {"run": "report", "plan": "plan"}
+from serverless_dist.plan.options import Plan
+from serverless_dist.runtime.report import Report
 
 
-def write_html(document: Mapping[str, Any], path: Path) -> None:
+def write_html(document: Report | Plan, path: Path) -> None:
     """Write a page that shows a report or a plan; it needs nothing but a browser.
 
     The sections of a report are ``summary``, ``timeline``, ``traffic``, ``costs`` and,
@@ -56,32 +30,25 @@ def write_html(document: Mapping[str, Any], path: Path) -> None:
     Parameters
     ----------
     document
-        The JSON form of a report or of a plan: what ``--json`` writes.
+        What to show; of a file that ``--json`` has written, `Report.from_dict` or
+        `Plan.from_dict` makes one.
     path
         Where to; an existing file is replaced.
 
     Raises
     ------
     UsageError
-        The document is neither, plotly is not installed, or the file cannot be
-        written.
+        Plotly is not installed, or the file cannot be written.
     """
-    kind = document.get("kind")
-    if kind not in _NEEDED:
-        msg = f"cannot draw a document of kind {kind!r}: give a report or a plan"
-        raise UsageError(msg)
-    missing = [name for name in _NEEDED[kind] if name not in document]
-    if missing:
-        msg = f"cannot draw this {kind}: it has no {', '.join(missing)}"
-        raise UsageError(msg)
+    name = "report" if isinstance(document, Report) else "plan"
     try:
-        home = import_module(f"{__name__}.{_HOMES[kind]}")
+        home = import_module(f"{__name__}.{name}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "plotly":
             raise
-        msg = "pictures need plotly: pip install 'serverless_dist[plan]'"
+        msg = "pictures need plotly: pip install 'plotly>=6'"
         raise UsageError(msg) from error
-    text = home.page(document)
+    text = home.page(document.to_dict())
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

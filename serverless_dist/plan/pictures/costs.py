@@ -20,8 +20,6 @@ def section(report: Mapping[str, Any]) -> Section:
         for service, dollars in report["dollars"].items()
         if service != "total" and dollars
     )
-    if not lines:
-        return Section("costs", "Costs", f"{caption}.")
     body = "<h3>The bill</h3>" + _bill(lines, total) + _requests(report)
     drawn = [line for line in lines if line["dollars"]]
     return Section(

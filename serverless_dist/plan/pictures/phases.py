@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from serverless_dist.plan.pictures.drawing import PHASES, as_floats, figure
-from serverless_dist.plan.pictures.numbers import percent
+from serverless_dist.plan.pictures.numbers import percent, safe
 from serverless_dist.plan.pictures.page import Section
 
 MOST_BARS = 64
@@ -18,8 +18,6 @@ def section(report: Mapping[str, Any]) -> Section:
     """Return the times of a report's ranks, phase by phase."""
     rows = report["phases"]
     title = "Time of each rank"
-    if not rows:
-        return Section("timeline", title, "No rank has told what it did.")
     if len(rows) <= MOST_BARS:
         caption = "What each rank did, added up."
         return Section("timeline", title, caption + shares(rows), _bars(rows))
@@ -39,7 +37,7 @@ def shares(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _bars(rows: Sequence[Mapping[str, Any]]) -> Any:
     drawn = figure(min(760, 150 + 24 * len(rows)), x="seconds", y="rank")
-    names = [str(row["rank"]) for row in rows]
+    names = [safe(row["rank"]) for row in rows]
     for phase, colour in PHASES.items():
         drawn.add_bar(
             name=phase,

@@ -73,17 +73,18 @@ def _memory(report: Mapping[str, Any]) -> str:
 
 def _faults(report: Mapping[str, Any]) -> list[Row]:
     """Return what went other than it should: what, which, and how often."""
+    simulation = report["simulation"]
     kinds = {
         "request made again": report["retries"],
-        "request put off as one too many": (report["simulation"] or {}).get(
-            "throttled"
-        ),
+        "request put off as one too many": simulation["throttled"]
+        if simulation
+        else {},
         "message dropped": report["dropped"],
     }
     return [
         Row((kind, safe(name), count(times)))
         for kind, counts in kinds.items()
-        for name, times in (counts or {}).items()
+        for name, times in counts.items()
     ]
 
 

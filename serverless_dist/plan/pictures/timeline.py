@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from serverless_dist.errors import UsageError
 from serverless_dist.plan.pictures.drawing import (
     MOST_CELLS,
     PHASES,
@@ -21,7 +20,7 @@ from serverless_dist.plan.pictures.drawing import (
     per_cell,
     ticks,
 )
-from serverless_dist.plan.pictures.numbers import count, seconds
+from serverless_dist.plan.pictures.numbers import count, safe, seconds
 from serverless_dist.plan.pictures.page import Section
 from serverless_dist.plan.pictures.phases import shares
 
@@ -37,7 +36,6 @@ _CODES = {phase: code for code, phase in enumerate(PHASES, start=1)}
 def section(report: Mapping[str, Any]) -> Section:
     """Return the timeline of a report whose run was traced."""
     rows = sorted(report["timeline"], key=lambda row: row["rank"])
-    _check(rows)
     told = shares(report["phases"])
     spans = sum(len(row["spans"]) for row in rows)
     if spans <= MOST_SPANS and len(rows) <= MOST_ROWS:
@@ -57,19 +55,11 @@ def section(report: Mapping[str, Any]) -> Section:
     return Section("timeline", "Timeline", caption + told, drawn)
 
 
-def _check(rows: Sequence[Mapping[str, Any]]) -> None:
-    known = {phase for row in rows for phase, _, _ in row["spans"]}
-    for unknown in sorted(known - PHASES.keys()):
-        names = ", ".join(PHASES)
-        msg = f"cannot draw phase {unknown!r} of the timeline: it is none of {names}"
-        raise UsageError(msg)
-
-
 def _bars(rows: Sequence[Mapping[str, Any]]) -> Any:
     drawn = figure(min(760, 150 + 34 * len(rows)), x="seconds from the start", y="rank")
     for phase, colour in PHASES.items():
         spans = [
-            (str(row["rank"]), start, stop)
+            (safe(row["rank"]), start, stop)
             for row in rows
             for name, start, stop in row["spans"]
             if name == phase
@@ -91,7 +81,7 @@ def _bars(rows: Sequence[Mapping[str, Any]]) -> Any:
     drawn.update_xaxes(rangemode="tozero")
     drawn.update_yaxes(
         type="category",
-        categoryarray=[str(row["rank"]) for row in rows],
+        categoryarray=[safe(row["rank"]) for row in rows],
         autorange="reversed",
         showgrid=False,
     )

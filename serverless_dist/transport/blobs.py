@@ -25,13 +25,13 @@ from serverless_dist.transport.message import Message
 from serverless_dist.transport.outbox import Outbox
 from serverless_dist.wire import Flaw, JobKey
 
-_HEAD = 65_536  # bytes of a shared object to read first: index and small frames
-_FIRST_PAUSE, _LAST_PAUSE = 0.002, 0.05  # seconds
+HEAD_BYTES = 65_536  # of a shared object that are read first: index and small frames
+FIRST_PAUSE, LAST_PAUSE = 0.002, 0.05  # seconds between looks that find nothing
 _SPACING = (
     0.02  # seconds between looks of those who do not wait: $0.07 an hour a source
 )
 _ATTENTION = 0.1  # seconds of a wait for certain sources: others may be wanted then
-_GETS = 16  # of one rank at a time
+GETS_BESIDE = 16  # of one rank at a time
 
 
 class BlobTransport:
@@ -111,7 +111,7 @@ class BlobTransport:
         if crates:  # maybe with nothing for this rank, or not in its turn
             self._pause = 0.0
         else:
-            self._pause = min(2 * self._pause or _FIRST_PAUSE, _LAST_PAUSE)
+            self._pause = min(2 * self._pause or FIRST_PAUSE, LAST_PAUSE)
         return [
             arrival.message
             for frames in crates
@@ -142,7 +142,7 @@ class BlobTransport:
         if len(self._read) >= S3_MAX_DELETE:
             self._clean()
         sources = sorted(expect) if expect else self._listed()
-        crates = map_beside(self._clock, self._next_frames, sources, limit=_GETS)
+        crates = map_beside(self._clock, self._next_frames, sources, limit=GETS_BESIDE)
         return [frames for frames in crates if frames is not None]
 
     def _listed(self) -> list[int]:
@@ -162,7 +162,7 @@ class BlobTransport:
         """Return the frames for this rank in the next object of `source`, if any is."""
         lanes = self._lane(source)
         for key in lanes.candidates():
-            frames = self._frames(key, None if key == lanes.own_key else _HEAD)
+            frames = self._frames(key, None if key == lanes.own_key else HEAD_BYTES)
             if frames is not None:
                 if key == lanes.own_key:
                     self._read.append(key)

@@ -24,10 +24,13 @@ from serverless_dist.plan.collectives.wire_sizes import (
     index_size,
     number_size,
 )
+from serverless_dist.transport.blobs import (
+    FIRST_PAUSE,
+    GETS_BESIDE,
+    HEAD_BYTES,
+    LAST_PAUSE,
+)
 
-_HEAD = 65_536  # bytes of a shared object that are read first: `transport.blobs`
-_FIRST_PAUSE, _LAST_PAUSE = 0.002, 0.05  # seconds: the same
-_SIDE_BY_SIDE = 16  # GETs of one rank: the same
 _LONG = 5.0  # seconds of looking in vain that are drawn in blocks of so many looks:
 _BLOCK = 128
 _READ_AT = 0.5  # of a read's time has passed when it sees what is there: an estimate
@@ -126,7 +129,7 @@ class ObjectClock:
         there = self._services.put(rank, total, now)
         is_shared = len({dest for post in posts for dest in post.dests}) > 1
         crates: dict[int, _Crate] = {}
-        head = max(min(_HEAD, total), index) if is_shared else total
+        head = max(min(HEAD_BYTES, total), index) if is_shared else total
         stop = index
         for post, size in zip(posts, sizes, strict=True):
             stop += size
@@ -158,7 +161,7 @@ class ObjectClock:
         if len(looker.sources) > 1:
             looker.sources = sorted(looker.sources)
         looker.next_look = max(looker.next_look, now)
-        self._askers += min(len(looker.sources), _SIDE_BY_SIDE)
+        self._askers += min(len(looker.sources), GETS_BESIDE)
         self._plan_look(rank, looker)
 
     def happen(self, rank: int, now: float) -> None:
@@ -170,7 +173,7 @@ class ObjectClock:
             return
         if not looker.todo:
             looker.todo = [*reversed(looker.sources)]
-            count = min(len(looker.todo), _SIDE_BY_SIDE)
+            count = min(len(looker.todo), GETS_BESIDE)
             looker.workers = [looker.next_look] * count
         for _ in range(len(looker.workers)):
             source = looker.todo.pop()
@@ -189,7 +192,7 @@ class ObjectClock:
         crates = looker.crates
         looker.is_idle = not any(source in crates for source in looker.sources)
         if looker.is_idle:
-            self._idlers += min(len(looker.sources), _SIDE_BY_SIDE)
+            self._idlers += min(len(looker.sources), GETS_BESIDE)
         else:
             self._ranks.schedule(rank, looker.next_look)
 
@@ -199,14 +202,14 @@ class ObjectClock:
         looker.crates.setdefault(source, []).append(crate)
         if looker.is_idle and source in looker.sources:
             looker.is_idle = False
-            self._idlers -= min(len(looker.sources), _SIDE_BY_SIDE)
+            self._idlers -= min(len(looker.sources), GETS_BESIDE)
             self._look_in_vain(looker, crate.there if len(looker.sources) == 1 else now)
             self._ranks.schedule(dest, looker.next_look)
 
     def _look_in_vain(self, looker: _Looker, until: float) -> None:
         """Do the looks that are over by then: there is nothing to find."""
         count = len(looker.sources)
-        wide = -(-count // _SIDE_BY_SIDE)  # how often each of those side by side asks
+        wide = -(-count // GETS_BESIDE)  # how often each of those side by side asks
         latency, draw = self._latency, self._services.draw
         while True:
             asking = 2 * self._asking(looker.next_look)
@@ -228,12 +231,12 @@ class ObjectClock:
         latency = self._latency
         waves = self._generator.standard_normal((2, _BLOCK))
         took = latency.floor * 2 + latency.median * np.exp(latency.sigma * waves).sum(0)
-        ends = looker.next_look + np.cumsum(took + asking + _LAST_PAUSE) - _LAST_PAUSE
+        ends = looker.next_look + np.cumsum(took + asking + LAST_PAUSE) - LAST_PAUSE
         count = int(np.searchsorted(ends, until - _LONG / 2))
         if count:
             self._gets.add_plain(2 * count)
-            looker.pause = _LAST_PAUSE
-            looker.next_look = float(ends[count - 1]) + _LAST_PAUSE
+            looker.pause = LAST_PAUSE
+            looker.next_look = float(ends[count - 1]) + LAST_PAUSE
         else:  # one look takes longer than all that time
             self._gets.add_plain(2)
             self._rest(looker, float(ends[0]))
@@ -313,15 +316,15 @@ class ObjectClock:
             for letter in crate.letters:
                 letter.lacking = 0
         looker.pause, looker.next_look = 0.0, end
-        self._askers -= min(len(looker.sources), _SIDE_BY_SIDE)
+        self._askers -= min(len(looker.sources), GETS_BESIDE)
         self._ranks.go_on(rank, end)
 
     def _rest(self, looker: _Looker, end: float) -> None:
-        looker.pause = min(2 * looker.pause or _FIRST_PAUSE, _LAST_PAUSE)
+        looker.pause = min(2 * looker.pause or FIRST_PAUSE, LAST_PAUSE)
         looker.next_look = end + looker.pause
 
 
 def _heads(total: int, index: int) -> list[int]:
     """Return the bytes of what is read of a shared object to know its index."""
-    head = min(_HEAD, total)
+    head = min(HEAD_BYTES, total)
     return [head] if index <= head else [head, index]

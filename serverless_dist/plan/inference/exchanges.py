@@ -21,14 +21,13 @@ from serverless_dist.cloud.batches import (
 from serverless_dist.cloud.latency import Profile
 from serverless_dist.cloud.limits import BILLING_CHUNK, MAX_BATCH, MAX_FILTERS
 from serverless_dist.plan.inference.waits import LOOKS, by_object, by_queue
+from serverless_dist.transport.blobs import GETS_BESIDE, HEAD_BYTES
 from serverless_dist.wire.frames import header_reserve
 
 HEAD_OF_BODY = 64  # what the codec puts before bytes: `wire.codec`
 FRAME_BYTES = 80  # around each part of a body, for one dest: `wire.frames`
 ATTRIBUTE_BYTES = len("targetString.Array[]")
 SIDE_BY_SIDE = 8  # requests of one rank at a time: connections of `AwsClients`
-GETS_BESIDE = 16  # the same for objects: `transport.blobs`
-HEAD_BYTES = 65_536  # of a shared object that are read first: `transport.blobs`
 POINTER_BYTES = 130  # of the hybrid channel: key, span, digest
 
 
@@ -73,7 +72,7 @@ class Call:
 
 
 @dataclass
-class Tally:
+class RequestSums:
     """Requests, what they are billed as, and bytes; of all ranks together."""
 
     requests: dict[str, float] = field(default_factory=dict)
@@ -87,7 +86,7 @@ class Tally:
         self.requests[kind] = self.requests.get(kind, 0.0) + requests
         self.billed[kind] = self.billed.get(kind, 0.0) + bill
 
-    def add(self, other: "Tally", times: float = 1.0) -> None:
+    def add(self, other: "RequestSums", times: float = 1.0) -> None:
         """Add what another has counted, so many times."""
         for kind, number in other.requests.items():
             self.count(kind, number * times, other.billed[kind] * times)
@@ -110,7 +109,7 @@ class Exchange:
         Seconds of a whole vCPU of each rank.
     """
 
-    tally: Tally
+    tally: RequestSums
     seconds: float
     cpu: float
 
@@ -128,7 +127,7 @@ def exchange(via: Via, call: Call, profile: Profile) -> Exchange:
     8.0
     """
     if call.arrivals <= 0:
-        return Exchange(Tally(), 0.0, 0.0)
+        return Exchange(RequestSums(), 0.0, 0.0)
     return _WAYS[via](call, profile)
 
 
@@ -159,7 +158,7 @@ def _around(call: Call, named: int) -> int:
 
 
 def _by_queue(call: Call, profile: Profile) -> Exchange:
-    tally = Tally()
+    tally = RequestSums()
     is_direct = call.messages * call.dests <= 1
     count = max(1, round(call.messages))
     share = call.ranks * call.messages / count
@@ -184,7 +183,7 @@ def _by_queue(call: Call, profile: Profile) -> Exchange:
     return Exchange(tally, max(waited, published), cpu)
 
 
-def _send(tally: Tally, frames: list[int], share: float) -> int:
+def _send(tally: RequestSums, frames: list[int], share: float) -> int:
     batches = queue_batches(frames)
     texts = [sum(map(text_size, frames[start:stop])) for start, stop in batches]
     tally.count(
@@ -195,7 +194,7 @@ def _send(tally: Tally, frames: list[int], share: float) -> int:
 
 
 def _publish(
-    tally: Tally, frames: list[int], count: int, call: Call, share: float
+    tally: RequestSums, frames: list[int], count: int, call: Call, share: float
 ) -> int:
     """Count the batches; a topic of SNS serves 200 mailboxes, so there are several."""
     topics = math.ceil(call.ranks / MAX_FILTERS)
@@ -214,7 +213,7 @@ def _publish(
     return len(batches) * round(count * reached / each)
 
 
-def _receive(tally: Tally, call: Call, frames: list[int], polls: float) -> None:
+def _receive(tally: RequestSums, call: Call, frames: list[int], polls: float) -> None:
     """Count what receivers ask, each so often."""
     arrivals = call.arrivals * len(frames)
     size = sum(map(text_size, frames)) * call.arrivals
@@ -226,7 +225,7 @@ def _receive(tally: Tally, call: Call, frames: list[int], polls: float) -> None:
 
 
 def _by_object(call: Call, profile: Profile) -> Exchange:
-    tally = Tally()
+    tally = RequestSums()
     frame = call.size + HEAD_OF_BODY + _around(call, call.fan)
     is_own = call.messages * call.dests <= 1
     index = 4 + call.messages * (7 + 2.5 * call.fan)

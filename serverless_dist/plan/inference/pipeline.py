@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dist.plan.inference.exchanges import Call, Tally, Via, exchange
+from serverless_dist.plan.inference.exchanges import Call, RequestSums, Via, exchange
 from serverless_dist.plan.inference.memory import Held, held
 from serverless_dist.plan.inference.rows import RANGE_BYTES
 from serverless_dist.plan.inference.starts import launched, load_seconds
@@ -54,7 +54,7 @@ class _Stages:
     preparing: Floats
     computing: Floats
     passing: Floats
-    tally: Tally
+    tally: RequestSums
 
 
 def layers_way(setting: Setting, pipeline: Pipeline) -> Way:
@@ -144,11 +144,11 @@ def _cuts(costs: Floats, stages: int) -> NDArray[np.int64]:
 
 def _handing_on(
     setting: Setting, pipeline: Pipeline, borders: NDArray[np.int64], batch: int
-) -> tuple[Floats, Floats, Tally]:
+) -> tuple[Floats, Floats, RequestSums]:
     """Return what each stage takes to hand a batch on, to pack and unpack, in all."""
     shape, profile, kernel = setting.shape, setting.profile, setting.kernel
     passing, packing = np.zeros(borders.size), np.zeros(borders.size + 1)
-    tally = Tally()
+    tally = RequestSums()
     for place, border in enumerate(borders.tolist()):
         behind = shape.behind(border - 1)
         size = behind.packed(shape.neurons, batch)

@@ -7,7 +7,7 @@ one group of several is the rows split, whose ranks meet before every layer.
 import math
 from dataclasses import dataclass
 
-from serverless_dist.plan.inference.exchanges import Call, Tally, Via, exchange
+from serverless_dist.plan.inference.exchanges import Call, RequestSums, Via, exchange
 from serverless_dist.plan.inference.memory import held
 from serverless_dist.plan.inference.shapes import Stretch
 from serverless_dist.plan.inference.starts import (
@@ -61,7 +61,7 @@ class _Sums:
 
     cpu: float = 0.0
     wait: float = 0.0
-    tally: Tally | None = None
+    tally: RequestSums | None = None
 
 
 def rows_way(setting: Setting, split: Split) -> Way:
@@ -108,7 +108,7 @@ def _layers(setting: Setting, split: Split, batch: int) -> _Sums:
     """Add up all layers of all batches."""
     sums = _Sums()
     if split.via is not None:
-        sums.tally = Tally()
+        sums.tally = RequestSums()
     for stretch in setting.shape.stretches:
         times = stretch.count * split.batches
         sums.cpu += times * _computing(setting, split, stretch, batch)

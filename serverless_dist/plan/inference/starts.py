@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 
 from serverless_dist.cloud.latency import Profile
-from serverless_dist.plan.inference.exchanges import GETS_BESIDE, Tally
+from serverless_dist.plan.inference.exchanges import RequestSums
 from serverless_dist.runtime.tree import choose_branching, last_start
+from serverless_dist.transport.blobs import GETS_BESIDE
 
 _LOOK_SECONDS = 2.0  # a rank looks so often whether its job is still wanted
 
@@ -58,9 +59,9 @@ def start(ranks: int, profile: Profile, *, is_cold: bool) -> Start:
     return Start(last=last, mean=(way + accept + once) / 2, billed=billed)
 
 
-def launched(ranks: int, seconds: float) -> Tally:
+def launched(ranks: int, seconds: float) -> RequestSums:
     """Return the requests of starting, watching and reporting."""
-    tally = Tally()
+    tally = RequestSums()
     tally.count("lambda:Invoke", ranks)
     tally.count("s3:PutObject", ranks)  # each claims its place
     tally.count("s3:GetObject", ranks * (1 + seconds / _LOOK_SECONDS))

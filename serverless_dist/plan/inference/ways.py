@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from serverless_dist.cloud.latency import Profile
-from serverless_dist.plan.inference.exchanges import Tally, Via
+from serverless_dist.plan.inference.exchanges import RequestSums, Via
 from serverless_dist.plan.inference.kernels import Kernel
 from serverless_dist.plan.inference.memory import Held
 from serverless_dist.plan.inference.shapes import Shape
@@ -63,7 +63,7 @@ class Cost:
     seconds: float
     billed_seconds: float
     longest: float
-    tally: Tally
+    tally: RequestSums
 
 
 @dataclass(frozen=True, slots=True)

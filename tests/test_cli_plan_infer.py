@@ -89,7 +89,7 @@ def test_a_slower_vcpu_is_reckoned_with(
         (["--channel", "direct"], "there is no channel 'direct'"),
         (["--ranks", "many"], "there is no number of ranks 'many'"),
         (["--ranks", "0"], "0 ranks cannot run at a time"),
-        (["--ranks", "1001"], "1001 ranks cannot run at a time"),
+        (["--strategy", "samples", "--ranks", "1001"], "an account has 1,000"),
         (["--memory", "64"], "a function cannot have 64 MB"),
         (["--profile", "moon"], "there is no profile 'moon'"),
         (["--neurons", "1000"], "there is no network of 1000 neurons"),

@@ -221,9 +221,24 @@ def test_more_stages_than_layers_are_refused() -> None:
         plan_inference(challenge_shape(1024, 6, 10_000), prices(), search=search)
 
 
-@pytest.mark.parametrize(
-    ("ranks", "memory"), [((0,), (1_769,)), ((1_001,), (1_769,)), ((1,), (127,))]
-)
+def test_more_functions_than_an_account_has_are_shown_with_the_reason() -> None:
+    search = Search(
+        strategies=(Strategy.SAMPLES, Strategy.ROWS),
+        channels=(Via.QUEUE,),
+        ranks=(1_000, 1_001),
+        memory_mb=(10_240,),
+    )
+    plan = plan_inference(challenge_shape(16384, 120, 10_000), prices(), search=search)
+    assert {each.ranks for each in plan.feasible} == {1_000}
+    refused = [each for each in plan.options if each.ranks == 1_001]
+    assert {each.strategy for each in refused} == {Strategy.SAMPLES, Strategy.ROWS}
+    for each in refused:
+        assert each.reason is not None
+        assert "needs 1,001 functions at a time: an account has 1,000" in each.reason
+        assert each.seconds > 0
+
+
+@pytest.mark.parametrize(("ranks", "memory"), [((0,), (1_769,)), ((1,), (127,))])
 def test_functions_that_aws_does_not_offer_are_refused(
     ranks: tuple[int, ...], memory: tuple[int, ...]
 ) -> None:

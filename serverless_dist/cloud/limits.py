@@ -25,7 +25,17 @@ LAMBDA_TIMEOUT = 900.0  # seconds a function may run: Lambda quotas
 LAMBDA_PACKAGE_BYTES = 262_144_000  # all files of a function, unzipped: Lambda quotas
 LAMBDA_PYTHONS = ("3.12", "3.13", "3.14")  # not deprecated: Lambda runtimes
 VCPU_MEMORY_MB = 1_769  # memory that comes with one whole vCPU: Lambda quotas
+LAMBDA_CONCURRENCY = 1_000  # functions of an account at a time, by default: the same
 
 LOG_STREAMS = 100  # names in one FilterLogEvents: model
 STACK_MAX_RESOURCES = 500  # of one template: CloudFormation quotas
 TEMPLATE_MAX_BYTES = 51_200  # in a request; 1 MB in S3: CloudFormation quotas
+
+
+def vcpu_share(memory_mb: int) -> float:
+    """Return how much of one vCPU one thread of a function gets.
+
+    >>> vcpu_share(10_240), round(vcpu_share(1_000), 3)
+    (1.0, 0.565)
+    """
+    return min(1.0, memory_mb / VCPU_MEMORY_MB)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from serverless_dist.cloud import Usage
 from serverless_dist.cloud.chances import Chances
 from serverless_dist.cloud.latency import Profile
-from serverless_dist.cloud.limits import VCPU_MEMORY_MB
+from serverless_dist.cloud.limits import vcpu_share
 from serverless_dist.cloud.network import Link, Quota
 from serverless_dist.plan.collectives.tally import Tally, usage_of
 
@@ -30,7 +30,7 @@ class ServicesClock:
     ) -> None:
         self.profile = profile
         self.seed = seed
-        self.share = min(1.0, memory_mb / VCPU_MEMORY_MB)
+        self.share = vcpu_share(memory_mb)
         self.cpu = profile.request_cpu / self.share
         self.draw = Chances(seed).draw
         self.up = [self._link() for _ in range(ranks)]

@@ -8,8 +8,6 @@ and CPython 3.11, running this package's own inference on the challenge's networ
 
 from dataclasses import dataclass
 
-from serverless_dist.cloud.limits import VCPU_MEMORY_MB
-
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
@@ -44,12 +42,3 @@ class Kernel:
     unpack_values: float = 1.3e8
     base_mb: float = 120.0
     chunk: int = 1_024
-
-
-def vcpu_share(memory_mb: int) -> float:
-    """Return how much of one vCPU a function's one computing thread gets.
-
-    >>> vcpu_share(10_240), round(vcpu_share(1_000), 3)
-    (1.0, 0.565)
-    """
-    return min(1.0, memory_mb / VCPU_MEMORY_MB)

@@ -7,11 +7,14 @@ Nothing lies in /tmp, so its 10,240 MB do not matter.
 
 from dataclasses import dataclass
 
-from serverless_dist.cloud.limits import LAMBDA_MEMORY_MB, LAMBDA_TIMEOUT
+from serverless_dist.cloud.limits import (
+    LAMBDA_CONCURRENCY,
+    LAMBDA_MEMORY_MB,
+    LAMBDA_TIMEOUT,
+)
 from serverless_dist.plan.inference.kernels import Kernel
 from serverless_dist.plan.inference.shapes import Shape
 
-CONCURRENCY = 1_000  # functions of an account at a time: Lambda quotas, by default
 _MB = 2**20
 _FLOAT = 4
 _CHUNKS = 3.3  # arrays of a chunk that a product takes at a time; measured: 2.7 to 3.3
@@ -104,14 +107,14 @@ def refusal(holds: Held, memory_mb: int, *, ranks: int, seconds: float) -> str |
     if holds.total > memory_mb:
         limit = f"a function has at most {most:,}" if memory_mb == most else ""
         return f"needs {holds}: {limit or f'it has {memory_mb:,}'}"
+    if ranks > LAMBDA_CONCURRENCY:
+        return (
+            f"needs {ranks:,} functions at a time: an account has"
+            f" {LAMBDA_CONCURRENCY:,} unless its quota is raised"
+        )
     if seconds > LAMBDA_TIMEOUT:
         return (
             f"runs for {seconds:,.0f} s: a function is ended after"
             f" {LAMBDA_TIMEOUT:.0f}; use more of them"
-        )
-    if ranks > CONCURRENCY:
-        return (
-            f"needs {ranks:,} functions at a time: an account has {CONCURRENCY:,}"
-            " unless its quota is raised"
         )
     return None

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from serverless_dist.cloud.latency import US_EAST_1, Profile
-from serverless_dist.cloud.limits import LAMBDA_MEMORY_MB
+from serverless_dist.cloud.limits import LAMBDA_MEMORY_MB, vcpu_share
 from serverless_dist.cloud.prices import Prices, dollars
 from serverless_dist.errors import UsageError
 from serverless_dist.plan.inference.exchanges import Via
-from serverless_dist.plan.inference.kernels import Kernel, vcpu_share
-from serverless_dist.plan.inference.memory import CONCURRENCY, refusal
+from serverless_dist.plan.inference.kernels import Kernel
+from serverless_dist.plan.inference.memory import refusal
 from serverless_dist.plan.inference.pipeline import Pipeline, layers_way
 from serverless_dist.plan.inference.rows import Split, rows_way
 from serverless_dist.plan.inference.shapes import Shape
@@ -46,8 +46,8 @@ class Search:
 
     def __post_init__(self) -> None:
         for ranks in self.ranks:
-            if not 1 <= ranks <= CONCURRENCY:
-                msg = f"{ranks} ranks cannot run at a time: use 1 to {CONCURRENCY}"
+            if ranks < 1:
+                msg = f"{ranks} ranks cannot run at a time: use 1 or more"
                 raise UsageError(msg)
         least, most = LAMBDA_MEMORY_MB
         for memory in self.memory_mb:

@@ -38,7 +38,6 @@ class Activity:
     """What is there behind a layer."""
 
     live: float
-    nonzero: float
     distinct: float
     fixed: tuple[int, ...]
     per_sample: tuple[float, ...]
@@ -52,7 +51,6 @@ def describe(block: Block, samples: int) -> Activity:
     lines = [packed_sizes(block, samples, rows // part) for part in PARTS]
     return Activity(
         live=round(block.samples.size / samples, 6),
-        nonzero=round(float(np.count_nonzero(values)) / max(1, values.size), 4),
         distinct=round(distinct / rows, 6),
         fixed=tuple(round(fixed) for fixed, _ in lines),
         per_sample=tuple(float(f"{slope:.4g}") for _, slope in lines),

@@ -91,7 +91,6 @@ def _activity_of(values: Mapping[str, Any]) -> tuple[LayerActivity, ...]:
     return tuple(
         LayerActivity(
             live=float(each["live"]),
-            nonzero=float(each["nonzero"]),
             distinct=float(each["distinct"]),
             blocks=blocks,
             fixed=tuple(each["fixed"]),

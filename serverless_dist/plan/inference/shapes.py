@@ -18,8 +18,6 @@ class LayerActivity:
     ----------
     live
         The share of the samples with an activation that is not zero.
-    nonzero
-        The share of the activations of those that are not zero.
     distinct
         The share of the neurons whose activations equal those of none before them.
     blocks
@@ -29,14 +27,13 @@ class LayerActivity:
     """
 
     live: float
-    nonzero: float
     distinct: float
     blocks: tuple[float, ...]
     fixed: tuple[float, ...]
     per_sample: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        for name in ("live", "nonzero", "distinct"):
+        for name in ("live", "distinct"):
             share = getattr(self, name)
             if not 0 <= share <= 1:
                 msg = f"the share {name} behind a layer is {share}: it is from 0 to 1"
@@ -149,11 +146,6 @@ class Shape:
     def edges(self) -> int:
         """The weights of one layer."""
         return self.neurons * self.edges_per_row
-
-    @property
-    def weight_bytes(self) -> int:
-        """All weights."""
-        return self.edges * self.layers * self.bytes_per_edge
 
     def behind(self, layer: int) -> LayerActivity:
         """Return what there is behind a layer, counted from 0."""

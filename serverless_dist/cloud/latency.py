@@ -230,8 +230,11 @@ SOURCES: Mapping[str, Source] = {
     "sqs_send": _estimate("split of Messaging's one-way time of SQS"),
     "sqs_receive": _estimate("split of Messaging's one-way time of SQS"),
     "sqs_delete": _estimate("taken to be like a send"),
-    "sns_publish": _estimate("the rest of Messaging's SNS leg, 12 ms"),
-    "sns_hop": _estimate("Messaging: SNS FIFO to SQS FIFO less SQS FIFO, 12 ms"),
+    "sns_publish": _estimate("taken to be 4 ms more than sqs_send: no figures found"),
+    "sns_hop": _estimate(
+        "no figures found; so SNS adds 20 ms to the one way of SQS, where Messaging's"
+        " FIFO pair differs by 12 ms"
+    ),
     "lambda_accept": _estimate("10 to 20 ms by report: no measurements found"),
     "lambda_delivery": _estimate("Messaging's SNS to Lambda, 73 ms, less SNS"),
     "lambda_environment": _estimate("100 to 200 ms outside of INIT by report"),

@@ -137,3 +137,26 @@ def test_what_cannot_be_is_refused(
     done = simulated(tmp_path, *arguments)
     assert done.returncode == 2
     assert text in done.stderr
+
+
+@pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug"])
+def test_without_greenlet_one_is_told_what_to_install(
+    tmp_path: Path, *, debug: bool
+) -> None:
+    arguments = ["simulate", *["--debug"][:debug], "script.py"]
+    code = f"""
+import sys
+sys.modules["greenlet"] = None
+from serverless_dist.cli import main
+sys.exit(main({arguments}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "pip install 'serverless_dist[plan]'" in done.stderr
+    assert ("Traceback" in done.stderr) == debug

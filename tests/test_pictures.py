@@ -109,5 +109,5 @@ def test_without_plotly_one_is_told_what_to_install(
         if name.startswith(("plotly", "serverless_dist.plan.pictures.")):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "plotly", None)
-    with pytest.raises(UsageError, match=r"pictures need plotly: pip install 'plotly"):
+    with pytest.raises(UsageError, match=r"pip install 'serverless_dist\[plan\]'"):
         write_html(read(documents.plan(options=2, seed=1)), tmp_path / "page.html")

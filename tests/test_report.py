@@ -11,7 +11,10 @@ import pytest
 import serverless_dist as sd
 from serverless_dist import Communicator, Config, Report, UsageError
 from serverless_dist.cloud import Chaos, ChaoticCloud, MemoryCloud, Usage
+from serverless_dist.cloud.price_files import cached_prices, price_file
 from serverless_dist.comm import Endpoint, Phase
+from serverless_dist.errors import DataFileError
+from serverless_dist.runtime.bill import prices_near
 from serverless_dist.runtime.channels import CHANNELS
 from serverless_dist.runtime.control import Outcome, Phases
 from serverless_dist.runtime.job import Job
@@ -153,6 +156,16 @@ def test_prices_of_what_was_not_used_are_read_back_as_well() -> None:
     report = sd.run(send, ranks=2, channel="queue").report
     assert len(report.lines) < len(report.prices)
     assert Report.from_dict(report.to_dict()).prices == report.prices
+
+
+def test_a_spoiled_file_of_prices_is_told_and_not_replaced_by_others() -> None:
+    path = price_file(cached_prices(), "eu-west-1")
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    with pytest.raises(DataFileError, match="is no file of prices"):
+        prices_near("eu-west-1")
+    path.unlink()
+    assert prices_near("eu-west-1").region == "us-east-1"
 
 
 def spoiled(report: Report, *place: str | int, value: object) -> dict[str, Any]:

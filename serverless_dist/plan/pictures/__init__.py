@@ -46,7 +46,7 @@ def write_html(document: Report | Plan, path: Path) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "plotly":
             raise
-        msg = "pictures need plotly: pip install 'plotly>=6'"
+        msg = "pictures need plotly: pip install 'serverless_dist[plan]'"
         raise UsageError(msg) from error
     text = home.page(document.to_dict())
     try:

@@ -157,10 +157,13 @@ PLAN_OPTION = PLAN["options"][0]
         ('{"kind": "picture"}', "is neither a report nor a plan"),
         ('{"kind": "run"}', "this is no report of a run: it has no 'job'"),
         ('{"kind": "plan"}', "this is no plan"),
-        (spoiled(made_up(2), simulation="x"), "'x' is no object with fields"),
-        (spoiled(made_up(2), dollars={"total": "x"}), "'x' is no number"),
-        (spoiled(PLAN, options=5), "this is no plan: 5 is no list"),
-        (spoiled(PLAN, options=[{**PLAN_OPTION, "seconds": "x"}]), "'x' is no number"),
+        (spoiled(made_up(2), simulation="x"), "simulation: 'x' is no object"),
+        (spoiled(made_up(2), dollars={"total": "x"}), "total: 'x' is no number"),
+        (spoiled(PLAN, options=5), "this is no plan: options: 5 is no list"),
+        (
+            spoiled(PLAN, options=[{**PLAN_OPTION, "seconds": "x"}]),
+            "seconds: 'x' is no",
+        ),
     ],
     ids=range(11),
 )

@@ -152,7 +152,9 @@ def test_what_is_no_plan_is_refused(values: dict[str, str], problem: str) -> Non
 def test_an_option_of_which_a_field_is_wrong_is_refused(
     name: str, value: object, problem: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"this is no option of a plan: {problem}"):
+    with pytest.raises(
+        UsageError, match=f"this is no option of a plan: {name}: {problem}"
+    ):
         Option.from_dict({**SLOW.to_dict(), name: value})
 
 
@@ -167,7 +169,8 @@ def test_an_option_with_a_field_missing_is_refused() -> None:
     ("name", "value", "problem"),
     [
         ("title", 5, "5 is no text"),
-        ("question", [], r"\[\] is no object with fields"),
+        ("question", [], r"question: \[\] is no object with fields"),
+        ("question", {"ranks": []}, r"question: ranks: \[\] is no number"),
         ("options", 5, "5 is no list"),
         ("options", [5], "5 is no object with fields"),
     ],

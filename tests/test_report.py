@@ -205,7 +205,7 @@ MADE_UP = made_up(
         (("seconds",), -1, "a number in it is -1"),
         (("ranks",), 1.5, "a count in it is 1.5"),
         (("ranks",), 3, "phases of 2 of 3 ranks"),
-        (("job",), 5, "5 is no text"),
+        (("job",), 5, "job: 5 is no text"),
         (("ranks",), 2**60, f"a count in it is {2**60}"),
         (("seconds",), 10**400, "a number in it is 1000"),
         (("requests",), [], "[] is no object with fields"),

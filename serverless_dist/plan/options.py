@@ -20,11 +20,13 @@ from serverless_dist.runtime.documents import (
     count,
     counts,
     fields_of,
-    finite,
     listed,
     number,
     numbers,
+    optional,
     reading,
+    scalar,
+    take,
     text,
     truth,
 )
@@ -116,26 +118,25 @@ class Option:
         with reading("this is no option of a plan"):
             known = {each.name for each in fields(cls)} | {"is_feasible"}
             given = fields_of(values)
-            channel, reason = given["channel"], given["reason"]
             return cls(
-                name=text(given["name"]),
-                strategy=text(given["strategy"]),
-                channel=None if channel is None else text(channel),
-                ranks=count(given["ranks"]),
-                memory_mb=count(given["memory_mb"]),
-                seconds=number(given["seconds"]),
-                dollars=number(given["dollars"]),
-                lines=numbers(given["lines"]),
-                requests=counts(given["requests"]),
+                name=take(given, "name", text),
+                strategy=take(given, "strategy", text),
+                channel=take(given, "channel", optional(text)),
+                ranks=take(given, "ranks", count),
+                memory_mb=take(given, "memory_mb", count),
+                seconds=take(given, "seconds", number),
+                dollars=take(given, "dollars", number),
+                lines=take(given, "lines", numbers),
+                requests=take(given, "requests", counts),
                 choices={
-                    name: value if isinstance(value, str) else finite(value)
-                    for name, value in given.items()
+                    name: take(given, name, scalar)
+                    for name in given
                     if name not in known
                 },
-                reason=None if reason is None else text(reason),
-                is_on_frontier=truth(given["is_on_frontier"]),
-                marks=tuple(map(Mark, listed(given["marks"]))),
-                why=text(given["why"]),
+                reason=take(given, "reason", optional(text)),
+                is_on_frontier=take(given, "is_on_frontier", truth),
+                marks=take(given, "marks", _marks),
+                why=take(given, "why", text),
             )
 
 
@@ -201,12 +202,25 @@ class Plan:
             raise UsageError(msg)
         with reading("this is no plan"):
             return cls(
-                title=text(values["title"]),
-                question=fields_of(values["question"]),
-                region=text(values["region"]),
-                profile=text(values["profile"]),
-                options=tuple(map(Option.from_dict, listed(values["options"]))),
+                title=take(values, "title", text),
+                question=take(values, "question", _question),
+                region=take(values, "region", text),
+                profile=take(values, "profile", text),
+                options=take(values, "options", _options),
             )
+
+
+def _question(values: object) -> dict[str, Any]:
+    asked = fields_of(values)
+    return {name: take(asked, name, optional(scalar)) for name in asked}
+
+
+def _marks(values: object) -> tuple[Mark, ...]:
+    return tuple(map(Mark, listed(values)))
+
+
+def _options(values: object) -> tuple[Option, ...]:
+    return tuple(map(Option.from_dict, listed(values)))
 
 
 def judge(

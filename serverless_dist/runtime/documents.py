@@ -4,11 +4,13 @@ The functions raise a `TypeError` or a `ValueError` that says what a value is in
 `reading` makes a `UsageError` of those.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from serverless_dist.errors import UsageError
+
+T = TypeVar("T")
 
 _LARGEST = 2**53  # whole numbers up to it are floats, too
 _HUGE = 1e300  # more than anything that can be counted, and still a float
@@ -31,6 +33,31 @@ def reading(what: str) -> Iterator[None]:
         why = f"it has no {error}" if isinstance(error, KeyError) else error
         msg = f"{what}: {why}"
         raise UsageError(msg) from error
+
+
+def take(values: Mapping[str, Any], name: str, check: Callable[[Any], T]) -> T:
+    """Return a field that has been checked; what is wrong with it begins with its name.
+
+    Parameters
+    ----------
+    values, name
+        Where it is.
+    check
+        Returns what the field means, or raises what it is instead.
+    """
+    value = values[name]
+    try:
+        return check(value)
+    except UsageError:
+        raise
+    except (TypeError, ValueError) as error:
+        msg = f"{name}: {error}"
+        raise ValueError(msg) from error
+
+
+def optional(check: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    """Return a check that lets None pass."""
+    return lambda value: None if value is None else check(value)
 
 
 def text(value: object) -> str:
@@ -74,6 +101,14 @@ def finite(value: object) -> float:
         msg = f"a number in it is {value}"
         raise ValueError(msg)
     return float(value)
+
+
+def scalar(value: object) -> str | bool | int | float:
+    """Return a text, a number, true or false."""
+    if isinstance(value, str | bool):
+        return value
+    checked = finite(value)
+    return value if isinstance(value, int) else checked
 
 
 def number(value: object) -> float:

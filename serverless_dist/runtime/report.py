@@ -19,7 +19,9 @@ from serverless_dist.runtime.documents import (
     listed,
     number,
     numbers,
+    optional,
     reading,
+    take,
     text,
     whole,
 )
@@ -168,25 +170,25 @@ class Report:
                 msg = f"it is of the kind {values['kind']!r}"
                 raise ValueError(msg)
             report = cls(
-                job=text(values["job"]),
-                ranks=count(values["ranks"]),
-                channel=text(values["channel"]),
-                cloud=text(values["cloud"]),
-                seconds=number(values["seconds"]),
+                job=take(values, "job", text),
+                ranks=take(values, "ranks", count),
+                channel=take(values, "channel", text),
+                cloud=take(values, "cloud", text),
+                seconds=take(values, "seconds", number),
                 usage=_usage(values),
-                memory_mb=count(values["memory_mb"]),
-                phases=_all_phases(listed(values["phases"])),
-                started=number(values["started"]),
-                region=text(values["region"]),
-                priced_in=text(values["priced_in"]),
-                prices=numbers(values["prices"]),
-                dropped=counts(values["dropped"]),
-                traffic=list(map(_pair, listed(values["traffic"]))),
-                timelines=dict(map(_timeline, listed(values["timeline"]))),
-                simulation=_simulation(values["simulation"]),
+                memory_mb=take(values, "memory_mb", count),
+                phases=take(values, "phases", _all_phases),
+                started=take(values, "started", number),
+                region=take(values, "region", text),
+                priced_in=take(values, "priced_in", text),
+                prices=take(values, "prices", numbers),
+                dropped=take(values, "dropped", counts),
+                traffic=take(values, "traffic", _pairs),
+                timelines=take(values, "timeline", _timelines),
+                simulation=take(values, "simulation", optional(_simulation)),
             )
             report.check()
-            _check_total(report, number(fields_of(values["dollars"])["total"]))
+            _check_total(report, take(values, "dollars", fields_of))
         return report
 
     def check(self) -> None:
@@ -216,27 +218,27 @@ def _sorted(values: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(values.items()))
 
 
-def _check_total(report: Report, written: float) -> None:
-    total = report.dollars["total"]
+def _check_total(report: Report, dollars: Mapping[str, Any]) -> None:
+    total, written = report.dollars["total"], take(dollars, "total", number)
     if not isclose(total, written, rel_tol=1e-6, abs_tol=1e-12):
         msg = f"it says ${written:g}, but its counts and prices make ${total:g}"
         raise ValueError(msg)
 
 
 def _usage(values: Mapping[str, Any]) -> Usage:
-    size = fields_of(values["bytes"])
+    size = take(values, "bytes", fields_of)
     return Usage(
-        requests=counts(values["requests"]),
-        billed=counts(values["billed"]),
-        sent=counts(size["sent_by"]),
-        received=counts(size["received_by"]),
-        retries=counts(values["retries"]),
+        requests=take(values, "requests", counts),
+        billed=take(values, "billed", counts),
+        sent=take(size, "sent_by", counts),
+        received=take(size, "received_by", counts),
+        retries=take(values, "retries", counts),
     )
 
 
-def _all_phases(rows: Sequence[object]) -> Sequence[Phases]:
+def _all_phases(rows: object) -> Sequence[Phases]:
     phases = []
-    for rank, row in enumerate(rows):
+    for rank, row in enumerate(listed(rows)):
         told = fields_of(row)
         if count(told["rank"]) != rank:
             msg = f"the phases of rank {rank} are said to be those of {told['rank']}"
@@ -245,12 +247,20 @@ def _all_phases(rows: Sequence[object]) -> Sequence[Phases]:
     return phases
 
 
+def _pairs(rows: object) -> Sequence[Pair]:
+    return list(map(_pair, listed(rows)))
+
+
 def _pair(values: object) -> Pair:
     if len(pair := listed(values)) != len(("source", "dest", "messages", "bytes")):
         msg = f"{values!r} is no source, dest, messages and bytes"
         raise ValueError(msg)
     source, dest, messages, nbytes = map(count, pair)
     return source, dest, messages, nbytes
+
+
+def _timelines(rows: object) -> Mapping[int, Sequence[Span]]:
+    return dict(map(_timeline, listed(rows)))
 
 
 def _timeline(row: object) -> tuple[int, Sequence[Span]]:
@@ -267,15 +277,13 @@ def _span(values: object) -> Span:
     return Phase(phase), finite(start), finite(stop)
 
 
-def _simulation(value: object) -> Mapping[str, Any] | None:
-    if value is None:
-        return None
+def _simulation(value: object) -> Mapping[str, Any]:
     values = fields_of(value)
     return {
-        "profile": text(values["profile"]),
-        "seed": whole(values["seed"]),
-        "compute": text(values["compute"]),
-        "throttled": counts(values["throttled"]),
+        "profile": take(values, "profile", text),
+        "seed": take(values, "seed", whole),
+        "compute": take(values, "compute", text),
+        "throttled": take(values, "throttled", counts),
     }
 
 

@@ -102,6 +102,4 @@ def plain(value: Any) -> str:
         return count(value)
     if isinstance(value, float):
         return count(value) if 1_000 <= abs(value) < inf else f"{value:.4g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(plain(each) for each in value)
     return safe(value)

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from serverless_dist.cloud.clock import SteadyClock
 from serverless_dist.comm.engine.background import Background, Pending
 from serverless_dist.comm.engine.matching import Receive
 from serverless_dist.errors import DeadlineError, ProtocolError
@@ -76,7 +77,7 @@ def test_what_fails_in_the_background_does_not_keep_the_rest() -> None:
             raise DeadlineError(pending.describe())
         done.put(pending.describe())
 
-    background = Background(wait, lambda: None)
+    background = Background(wait, lambda: None, SteadyClock())
     background.add(Flag())
     flag = Flag()
     flag.describe = lambda: "for nothing"  # type: ignore[method-assign]
@@ -100,7 +101,7 @@ def test_threads_that_begin_something_at_once_share_one_thread(
         def wait(pending: Pending, waiters: list[threading.Thread] = waiters) -> None:
             waiters.append(threading.current_thread())
 
-        background = Background(wait, lambda: None)
+        background = Background(wait, lambda: None, SteadyClock())
         for each in [pool.submit(add, background) for _ in range(8)]:
             each.result()
         until(lambda waiters=waiters: len(waiters) == 8)  # type: ignore[misc]

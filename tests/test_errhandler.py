@@ -22,6 +22,7 @@ from serverless_dist.comm.exceptions import (
     SUCCESS,
     MPIError,
 )
+from serverless_dist.comm.place import here
 
 
 class Held:
@@ -43,10 +44,10 @@ def _aborts() -> Iterator[None]:
     def end(code: int) -> NoReturn:
         raise AbortedError(code)
 
-    before = abort._aborts[:]
+    before = here().abort
     abort.set_abort(end)
     yield
-    abort._aborts[:] = before
+    here().abort = before
 
 
 def test_the_handler_that_was_set_is_returned() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from serverless_dist.cloud.chances import Chances
 from serverless_dist.cloud.latency import Latency, Profile
-from serverless_dist.cloud.limits import VCPU_MEMORY_MB
+from serverless_dist.cloud.limits import vcpu_share
 from serverless_dist.cloud.network import Link, Quota
 from serverless_dist.cloud.services import Work
 from serverless_dist.cloud.simulated.mailbox import Mailbox
@@ -72,7 +72,7 @@ class Host:
     def __init__(self, world: World, memory_mb: int) -> None:
         self.world = world
         self.memory_mb = memory_mb
-        self.share = min(1.0, memory_mb / VCPU_MEMORY_MB)
+        self.share = vcpu_share(memory_mb)
         self._free = 0.0  # when the processor will have done all that it has to do
         profile = world.profile
         self._out, self._in = (
@@ -95,8 +95,8 @@ class Host:
     def busy(self, seconds: float) -> float:
         """Return in how many seconds a vCPU will have done so much more.
 
-        Strands of one host wait for its processor: of the threads of one process, one
-        runs at a time.
+        What strands of one host ask for so is done one after the other: of the threads
+        of one process, one runs at a time. What is measured is not.
         """
         now = self.world.time.now()
         self._free = max(now, self._free) + seconds / self.share

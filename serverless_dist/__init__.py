@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     # Running functions as ranks, in earnest or in virtual time.
     from serverless_dist.runtime import Report, Results, loading, report_progress, run
-    from serverless_dist.runtime.simulation import simulate
+    from serverless_dist.runtime.simulated.simulate import simulate
 
     # Running functions and classes as remote tasks.
     from serverless_dist.tasks import (
@@ -132,6 +132,6 @@ __getattr__ = lazy_names(
     | {
         "MPI": "serverless_dist.comm.mpi:",
         "compute_for": "serverless_dist.comm.place",
-        "simulate": "serverless_dist.runtime.simulation",
+        "simulate": "serverless_dist.runtime.simulated.simulate",
     },
 )

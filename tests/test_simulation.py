@@ -17,7 +17,7 @@ import pytest
 import serverless_dist as sd
 from serverless_dist import MPI, Communicator, Config, simulate
 from serverless_dist.cloud.latency import US_EAST_1
-from serverless_dist.runtime.virtual_calls import SimulationWarning
+from serverless_dist.runtime.simulated.calls import SimulationWarning
 
 CHANNELS = pytest.mark.parametrize("channel", ["queue", "object", "hybrid"])
 SEEDS = pytest.mark.parametrize("seed", [1, 2, 3], ids="seed{}".format)

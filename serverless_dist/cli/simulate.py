@@ -20,9 +20,9 @@ from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.integrations.mpi_scripts import install
 from serverless_dist.runtime.bill import strict_prices
-from serverless_dist.runtime.simulated_job import Compute
-from serverless_dist.runtime.simulated_scripts import run_as_main
-from serverless_dist.runtime.simulation import simulate
+from serverless_dist.runtime.simulated.job import Compute
+from serverless_dist.runtime.simulated.scripts import run_as_main
+from serverless_dist.runtime.simulated.simulate import simulate
 
 _CHANNELS = ("queue", "object", "hybrid")
 

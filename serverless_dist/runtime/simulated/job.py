@@ -31,14 +31,15 @@ from serverless_dist.runtime.job import Job
 from serverless_dist.runtime.launch import SHORT, Results, compile_report
 from serverless_dist.runtime.rank import run_rank, sealed
 from serverless_dist.runtime.settings import Settings
-from serverless_dist.runtime.simulated_ranks import Ledger, SimulatedSurroundings
+from serverless_dist.runtime.simulated.calls import interruptible, virtual_calls
+from serverless_dist.runtime.simulated.deadlock import Ledger
+from serverless_dist.runtime.simulated.surroundings import SimulatedSurroundings
 from serverless_dist.runtime.tree import (
     WIDTH,
     child_envelopes,
     children,
     choose_branching,
 )
-from serverless_dist.runtime.virtual_calls import interruptible, virtual_calls
 from serverless_dist.transport.hybrid import HybridTransport
 from serverless_dist.wire import JobKey, decode
 

@@ -10,7 +10,7 @@ from serverless_dist.errors import UsageError
 from serverless_dist.runtime.code import pack_code
 from serverless_dist.runtime.launch import Results
 from serverless_dist.runtime.settings import SIMULATED, check_settings
-from serverless_dist.runtime.simulated_job import Compute, SimulatedJob
+from serverless_dist.runtime.simulated.job import Compute, SimulatedJob
 
 T = TypeVar("T")
 _MOST_RANKS = 10_000  # five times what can be deployed, in some 2 GB

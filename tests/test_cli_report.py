@@ -71,7 +71,7 @@ def test_a_report_fits_the_screen_however_many_ranks(
     assert "retried: 1,234 sqs:ReceiveMessage" in out
     assert "dropped: 12 duplicate, 3 foreign job" in out
     assert "lambda: 10,240 MB" in out
-    assert ("slowest: 7 " in out) == ("median" in out) == (ranks > 16)
+    assert ("busiest: 7 " in out) == ("median" in out) == (ranks > 16)
     assert ("Traffic" in out) == (ranks > 1)
 
 

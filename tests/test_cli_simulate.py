@@ -129,6 +129,8 @@ def test_a_script_that_fails_is_told_of(
         (["--region", "typo", "script.py"], "'typo' is no region of AWS"),
         (["--region", "eu-nowhere-9", "script.py"], "no prices of eu-nowhere-9"),
         (["--json", "no/such/file", "script.py"], "there is no directory"),
+        (["--json", "script.py", "script.py"], "would be written over"),
+        (["--json", "a", "--html", "a", "script.py"], "would be written over"),
     ],
 )
 def test_what_cannot_be_is_refused(

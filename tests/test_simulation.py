@@ -340,6 +340,7 @@ def test_the_machines_clock_is_the_virtual_one_and_each_use_is_named_once() -> N
         ({"compute": "guessed"}, "compute is 'guessed': use one of measured, given"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": "x"}, "seed is 'x'"),
+        ({"config": Config(region="mars")}, "'mars' is no region"),
         ({"ranks": 10_001}, "cannot simulate 10,001 ranks"),
     ],
 )

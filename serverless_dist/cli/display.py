@@ -7,6 +7,7 @@ from statistics import median
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,25 +24,33 @@ from serverless_dist.runtime.control import Phases
 
 _MANY = 10_000  # GB-seconds, of which tenths matter to nobody
 _RANKS = 16  # that are shown one by one
-_SLOWEST = 3  # ranks that are named among more
+_BUSIEST = 3  # ranks that are named among more
 _PAIRS = 5  # of ranks, that talked most
 
 
 def print_report(console: Console, report: Report) -> None:
     """Print what a run took, within 80 columns: dollars, requests, seconds, traffic."""
-    console.print(_heading(report))
+    _say(console, _heading(report))
     console.print(_bill(report))
-    console.print(_faults(report))
+    _say(console, _faults(report))
     console.print(_phases(report))
     if report.traffic:
-        console.print(_all_traffic(report))
+        _say(console, _all_traffic(report))
         console.print(_heaviest(report))
-    console.print(f"job {report.job}")
+    _say(console, f"job {report.job}")
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a text as it is: it may come from a file of others."""
+    console.print(text, markup=False, highlight=False)
 
 
 def _table(title: str) -> Table:
     return Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True
+        title=escape(title),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        collapse_padding=True,
     )
 
 
@@ -65,7 +74,7 @@ def _bill(report: Report) -> Table:
         table.add_column(heading, justify="right", overflow="fold")
     usage = report.usage
     for line in _lines(report):
-        table.add_row(*_cells(report, line))
+        table.add_row(*map(escape, _cells(report, line)))
     table.add_section()
     for service, spent in report.dollars.items():
         cells = [
@@ -139,8 +148,8 @@ def _phases(report: Report) -> Table:
         table.add_row(name, *(f"{second:.2f}" for second in chosen))
     table.add_section()
     # Those that waited least are those that the others waited for.
-    for rank, phases in sorted(numbered, key=lambda each: -_busy(each[1]))[:_SLOWEST]:
-        table.add_row(f"slowest: {rank}", *_seconds(phases))
+    for rank, phases in sorted(numbered, key=lambda each: -_busy(each[1]))[:_BUSIEST]:
+        table.add_row(f"busiest: {rank}", *_seconds(phases))
     return table
 
 

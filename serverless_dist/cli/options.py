@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -112,6 +113,8 @@ def write_plan(options: argparse.Namespace, make: Callable[[], Plan]) -> None:
 
     from serverless_dist.cli.plan_table import print_plan
 
+    check_apart(Path(), options.json, options.html)
+
     check_writable(options.json)
     check_writable(options.html)
     plan = make()
@@ -119,6 +122,7 @@ def write_plan(options: argparse.Namespace, make: Callable[[], Plan]) -> None:
         write_json(options.json, plan.to_dict())
     print_plan(Console(), plan)
     write_page(options.html, plan)
+    tell_written(options.json, options.html)
 
 
 def write_page(path: Path | None, document: Report | Plan) -> None:
@@ -133,6 +137,22 @@ def write_page(path: Path | None, document: Report | Plan) -> None:
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write values that JSON knows, for programs and for people."""
     path.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def check_apart(script: Path, *files: Path | None) -> None:
+    """Refuse to write over the script, or two results into one file."""
+    paths = [path.absolute() for path in (script, *files) if path is not None]
+    twice = {path for path in paths if paths.count(path) > 1}
+    if twice:
+        msg = f"{min(twice)} would be written over: name another file"
+        raise UsageError(msg)
+
+
+def tell_written(*files: Path | None) -> None:
+    """Say on standard error which files were written."""
+    written = [str(path) for path in files if path is not None]
+    if written:
+        print(f"Written: {', '.join(written)}", file=sys.stderr)
 
 
 def check_writable(path: Path | None) -> None:

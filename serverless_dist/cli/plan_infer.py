@@ -70,7 +70,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--strategy", metavar="LIST", help=f"of {', '.join(Strategy)}")
     add("--channel", metavar="LIST", help=f"of {', '.join(Via)}")
-    add("--ranks", metavar="LIST", help="numbers of functions (1 to 1000)")
+    add("--ranks", metavar="LIST", help="numbers of functions (1 or more)")
     add("--memory", metavar="LIST", help="MB of each (128 to 10240)")
 
 

@@ -2,6 +2,7 @@
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from serverless_dist.plan.options import Option, Plan
@@ -10,7 +11,9 @@ from serverless_dist.plan.options import Option, Plan
 def print_plan(console: Console, plan: Plan) -> None:
     """Print the options within 80 columns, and why the marked ones stand out."""
     table = Table(
-        title=f"{plan.title}; prices of {plan.region}, latencies of {plan.profile}",
+        title=escape(
+            f"{plan.title}; prices of {plan.region}, latencies of {plan.profile}"
+        ),
         title_justify="left",
         box=SIMPLE_HEAD,
         collapse_padding=True,
@@ -20,12 +23,15 @@ def print_plan(console: Console, plan: Plan) -> None:
         table.add_column(heading, justify="right")
     table.add_column("", overflow="fold")
     for option in sorted(plan.options, key=lambda each: not each.is_feasible):
-        table.add_row(*_cells(option), style="" if option.is_feasible else "dim")
+        table.add_row(
+            *map(escape, _cells(option)), style="" if option.is_feasible else "dim"
+        )
     console.print(table)
     for option in plan.options:
         if option.marks:
-            marks = " and ".join(mark.value for mark in option.marks)
-            console.print(f"{marks}: {option.name}: {option.why}")
+            marks = ", ".join(mark.value for mark in option.marks)
+            text = f"{marks}: {option.name}: {option.why}"
+            console.print(text, markup=False, highlight=False)
 
 
 def _cells(option: Option) -> tuple[str, ...]:

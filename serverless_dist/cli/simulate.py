@@ -10,8 +10,10 @@ from rich.console import Console
 from serverless_dist.cli.display import print_report
 from serverless_dist.cli.options import (
     DEFAULT_REGION_HELP,
+    check_apart,
     check_results,
     check_writable,
+    tell_written,
     write_page,
     write_results,
 )
@@ -19,7 +21,6 @@ from serverless_dist.cloud.latency import US_EAST_1
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
 from serverless_dist.integrations.mpi_scripts import install
-from serverless_dist.runtime.bill import strict_prices
 from serverless_dist.runtime.simulated.job import Compute
 from serverless_dist.runtime.simulated.scripts import run_as_main
 from serverless_dist.runtime.simulated.simulate import simulate
@@ -37,7 +38,12 @@ def set_up(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("-n", "--ranks", type=int, default=4, metavar="N", help="ranks (default: 4)")
     add("--channel", choices=_CHANNELS, help="how ranks talk (default: queue)")
-    add("--seed", type=int, default=0, help="of all that is left to chance")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="a number that decides all chance (default: 0)",
+    )
     add(
         "--profile",
         default=US_EAST_1.name,
@@ -53,7 +59,11 @@ def set_up(parser: argparse.ArgumentParser) -> None:
         help="measured: on this machine; given: only what the script says, so that the"
         " same seed gives the same run bit for bit (default: measured)",
     )
-    add("--warm", action="store_true", help="with a warm environment for each rank")
+    add(
+        "--warm",
+        action="store_true",
+        help="start ranks in functions that are warm, not cold",
+    )
     add("--timeout", type=float, metavar="S", help="virtual seconds (default: 300)")
     add("--json", type=Path, metavar="FILE", help="write the report to FILE")
     add("--trace", type=Path, metavar="FILE", help="write a Chrome trace to FILE")
@@ -72,8 +82,7 @@ def run_command(options: argparse.Namespace) -> None:
         raise UsageError(msg)
     check_results(options)
     check_writable(options.html)
-    config = _config(options)
-    strict_prices(config.region)
+    check_apart(path, options.json, options.trace, options.html)
     install()
     sys.argv = [options.script, *options.arguments]
     sys.path.insert(0, str(path.resolve().parent))
@@ -83,7 +92,7 @@ def run_command(options: argparse.Namespace) -> None:
         ranks=options.ranks,
         channel=options.channel,
         timeout=options.timeout,
-        config=config,
+        config=_config(options),
         seed=options.seed,
         profile=options.profile,
         compute=options.compute,
@@ -93,6 +102,7 @@ def run_command(options: argparse.Namespace) -> None:
     write_results(options, results.report, more={})
     write_page(options.html, results.report)
     print_report(Console(stderr=True), results.report)
+    tell_written(options.json, options.trace, options.html)
 
 
 def _config(options: argparse.Namespace) -> Config:

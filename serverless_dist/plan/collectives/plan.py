@@ -209,11 +209,15 @@ def _told(chosen: Option, options: Sequence[Option]) -> str:
         return sentence
     best = min(others, key=lambda each: each.dollars)
     if not chosen.is_feasible:
-        return f"{sentence}, but it cannot be: name {best.strategy}"
+        return f"{sentence}, but it cannot be; {_how(best)}"
     if chosen.dollars <= NOTABLE * best.dollars:
         return sentence
-    ratio = chosen.dollars / best.dollars
+    less = 1 - best.dollars / chosen.dollars
     return (
-        f"{sentence}, by the closed form; the simulation finds {best.strategy}"
-        f" {ratio:.3g} times cheaper: it can be named"
+        f"{sentence}, by a quick estimate; simulated, {best.strategy} is {less:.0%}"
+        f" cheaper; {_how(best)}"
     )
+
+
+def _how(option: Option) -> str:
+    return f"Set_algorithm has a run take {option.strategy}"

@@ -7,6 +7,7 @@ from serverless_dist.cloud.latency import US_EAST_1, load_profile
 from serverless_dist.cloud.limits import LAMBDA_MEMORY_MB
 from serverless_dist.config import Config
 from serverless_dist.errors import UsageError
+from serverless_dist.runtime.bill import strict_prices
 from serverless_dist.runtime.code import pack_code
 from serverless_dist.runtime.launch import Results
 from serverless_dist.runtime.settings import SIMULATED, check_settings
@@ -76,6 +77,7 @@ def simulate(
     settings = check_settings(function, ranks, SIMULATED, channel, timeout, config)
     _check_memory(settings.config.memory_mb)
     _check_ranks(settings.ranks)
+    strict_prices(settings.config.region)
     job = SimulatedJob(
         settings,
         pack_code(function, args),

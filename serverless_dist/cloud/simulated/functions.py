@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from serverless_dist.cloud.network import Quota
 from serverless_dist.cloud.simulated import Machine, SimulatedCloud
 from serverless_dist.cloud.simulated.world import Host
-from serverless_dist.errors import UsageError
 
 _AT_ONCE = 10.0  # seconds' worth of new environments that may be made at once
 
@@ -31,7 +30,7 @@ Handler = Callable[[Environment, bytes], None]
 
 
 class SimulatedFunctions:
-    """A function that runs `handler`; see `as_seen_by`.
+    """A function that runs `handler`.
 
     Parameters
     ----------
@@ -58,10 +57,6 @@ class SimulatedFunctions:
 
     def __repr__(self) -> str:
         return f"<SimulatedFunctions: {self._started} starts, {len(self._idle)} idle>"
-
-    def as_seen_by(self, host: Host) -> "Caller":
-        """Return the function for those who run on a host."""
-        return Caller(self, host)
 
     def invoke(self, host: Host, payload: bytes) -> None:
         """Start the handler, now and then twice; return when that was accepted."""
@@ -99,20 +94,3 @@ class SimulatedFunctions:
     def _handle(self, environment: Environment, payload: bytes) -> None:
         self._handler(environment, payload)
         self._idle.append(environment)
-
-
-class Caller:
-    """A function as one host sees it: what it invokes goes over its network."""
-
-    def __init__(self, functions: SimulatedFunctions, host: Host) -> None:
-        self._functions = functions
-        self._host = host
-
-    def invoke(self, payload: bytes) -> None:
-        """Start the handler and return when that was accepted."""
-        self._functions.invoke(self._host, payload)
-
-    def call(self, payload: bytes) -> bytes:
-        """Refuse: nobody waits for a function of a simulated cloud."""
-        msg = f"a simulated function is only invoked, not called with {len(payload)} B"
-        raise UsageError(msg)

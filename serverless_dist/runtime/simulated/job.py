@@ -4,14 +4,15 @@ import gc
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from types import ModuleType
 from typing import Any
 
-from serverless_dist.cloud import Meter, MeteredCloud, MeteredFunctions
+from serverless_dist.cloud import Meter, MeteredCloud
 from serverless_dist.cloud.aws_address import AwsAddress
 from serverless_dist.cloud.beside import map_beside
 from serverless_dist.cloud.deployment import RECORD_KEY
@@ -20,7 +21,7 @@ from serverless_dist.cloud.lease_search import LeaseSearch
 from serverless_dist.cloud.lease_tenure import Tenure
 from serverless_dist.cloud.lifeline import RENEW_SECONDS
 from serverless_dist.cloud.limits import MAX_WAIT
-from serverless_dist.cloud.simulated import SimulatedCloud
+from serverless_dist.cloud.simulated import Machine, SimulatedCloud
 from serverless_dist.cloud.simulated.functions import Environment, SimulatedFunctions
 from serverless_dist.cloud.virtual import VirtualTime
 from serverless_dist.comm.place import Place, take_place
@@ -203,13 +204,14 @@ class SimulatedJob:
             branching=branching,
             is_traced=self._is_traced,
         )
-        # The ranks are counted as invocations by the report.
-        invoke = self._functions.as_seen_by(self._machine).invoke
-        roots = [
-            sealed(replace(first, rank=rank))
-            for rank in children(0, settings.ranks, branching)
-        ]
-        map_beside(self._time, invoke, roots, limit=WIDTH)
+        roots = children(0, settings.ranks, branching)
+        payloads = [sealed(replace(first, rank=rank)) for rank in roots]
+        self._invoke(self._machine, payloads)
+
+    def _invoke(self, machine: Machine, payloads: Sequence[bytes]) -> None:
+        """Start ranks from a machine; the report counts one invocation for each."""
+        invoke = partial(self._functions.invoke, machine)
+        map_beside(self._time, invoke, payloads, limit=WIDTH)
 
     def _handle(self, environment: Environment, payload: bytes) -> None:
         """Do what the handler of a function does."""
@@ -230,9 +232,7 @@ class SimulatedJob:
             watch=self._traced.append,
         )
         envelope = unseal(_SECRET, payload)
-        functions = MeteredFunctions(self._functions.as_seen_by(machine), Meter())
-        offspring = [child.seal() for child in child_envelopes(envelope)]
-        map_beside(self._time, functions.invoke, offspring, limit=WIDTH)
+        self._invoke(machine, [child.seal() for child in child_envelopes(envelope)])
         invitation = Invitation.from_fields(envelope.key, envelope.fields)
         claim = f"{self._prefix}claims/rank-{invitation.rank}"
         if surroundings.cloud.blobs.put(claim, bytes(53), if_absent=True):
